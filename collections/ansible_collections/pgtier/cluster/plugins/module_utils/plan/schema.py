@@ -1,0 +1,227 @@
+"""The shape of a plan: plain dicts, lists, strings and numbers, so that templates, JSON and golden files can hold it.
+
+Everything that a template, a role or a module needs to know about the cluster is here. Nobody else decides.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+PoolMode = Literal["transaction", "session"]
+Target = Literal["primary", "replica", "analytics"]
+
+
+class Cluster(TypedDict):
+    scope: str
+    postgresql_version: int
+    recovery_time: str
+    recovery_point: str
+    profile: str
+    data_directory: str
+    bin_directory: str
+    client_networks: list[str]
+
+
+class Port(TypedDict):
+    """A TCP port that a process on a host listens on. Preflight and a firewall read these."""
+
+    port: int
+    process: str
+    variable: str
+    purpose: str
+
+
+class Host(TypedDict):
+    """A host of the inventory with what it is for. `packages` are all packages that its components need."""
+
+    name: str
+    address: str
+    groups: list[str]
+    ports: list[Port]
+    packages: list[str]
+
+
+class EtcdMember(TypedDict):
+    name: str
+    address: str
+    client_url: str
+    peer_url: str
+    data_directory: str
+
+
+class Etcd(TypedDict):
+    token: str
+    members: dict[str, EtcdMember]
+    initial_cluster: str
+    client_urls: list[str]
+    client_port: int
+    heartbeat_interval_ms: int
+    election_timeout_ms: int
+
+
+class Member(TypedDict):
+    """A PostgreSQL server under Patroni. `role` says what it may become, not what it is now."""
+
+    name: str
+    host: str
+    address: str
+    port: int
+    restapi_port: int
+    role: Literal["candidate", "analytics"]
+    tags: dict[str, bool | int | str]
+
+
+class HbaRule(TypedDict):
+    type: Literal["local", "host"]
+    database: str
+    user: str
+    address: str
+    method: str
+    why: str
+
+
+class PostgreSQL(TypedDict):
+    """`parameters` go to Patroni's dynamic configuration, `per_member` to a member's local one."""
+
+    parameters: dict[str, str | int]
+    per_member: dict[str, dict[str, str | int]]
+    hba: list[HbaRule]
+    sources: dict[str, str]
+
+
+class Patroni(TypedDict):
+    """`dynamic` is the whole dynamic configuration; `local` a member's config.yml without its passwords."""
+
+    dynamic: dict[str, Any]
+    local: dict[str, dict[str, Any]]
+    restapi_port: int
+
+
+class HaproxyServer(TypedDict):
+    name: str
+    address: str
+    port: int
+    check_port: int
+
+
+class HaproxyBackend(TypedDict):
+    """`check` is the path asked of each member's Patroni; `fallback` the backend used when no server is fit."""
+
+    name: str
+    check: str
+    balance: str
+    servers: list[HaproxyServer]
+    fallback: str | None
+    shutdown_sessions_on_down: bool
+
+
+class HaproxyFrontend(TypedDict):
+    name: str
+    port: int
+    backend: str
+    purpose: str
+
+
+class Haproxy(TypedDict):
+    frontends: list[HaproxyFrontend]
+    backends: list[HaproxyBackend]
+    maxconn: int
+    stats_port: int
+    check_interval_ms: int
+    check_interval_fast_ms: int
+    fall: int
+    rise: int
+
+
+class PgbouncerInstance(TypedDict):
+    """One `pgbouncer@NAME` unit: an endpoint's pools."""
+
+    name: str
+    endpoint: str
+    port: int
+    pool_mode: PoolMode
+    target: Target
+    server_host: str
+    server_port: int
+    databases: list[str]
+    settings: dict[str, str | int | float]
+
+
+class BudgetTerm(TypedDict):
+    """users x databases (pools) x pool_size x proxies = connections; `text` shows it."""
+
+    endpoint: str
+    pools: int
+    pool_size: int
+    processes: int
+    proxies: int
+    connections: int
+    text: str
+
+
+class Budget(TypedDict):
+    terms: list[BudgetTerm]
+    total: int
+    available: int
+    max_connections: int
+    reserved: int
+
+
+class Pgbouncer(TypedDict):
+    instances: list[PgbouncerInstance]
+    budget: Budget
+    client_networks: list[str]
+
+
+class Endpoint(TypedDict):
+    """What an application connects to. `pool_mode` is None where it is not pooled."""
+
+    name: str
+    port: int
+    target: Target
+    pool_mode: PoolMode | None
+    hosts: list[str]
+    purpose: str
+
+
+class Database(TypedDict):
+    name: str
+    owner: str
+    encoding: str
+    extensions: list[str]
+    schemas: list[dict[str, str]]
+
+
+class Grant(TypedDict):
+    """`privilege` is `read`, `write` or `all` on the objects of `schema`, present and future."""
+
+    database: str
+    schema: str
+    privilege: Literal["read", "write", "all"]
+
+
+class User(TypedDict):
+    """A login. `databases` are those it may connect to (owned or granted). `service` users are the tier's own."""
+
+    name: str
+    service: bool
+    databases: list[str]
+    grants: list[Grant]
+    attributes: list[str]
+    member_of: list[str]
+    connection_limit: int
+
+
+class Plan(TypedDict):
+    cluster: Cluster
+    hosts: dict[str, Host]
+    etcd: Etcd
+    members: dict[str, Member]
+    postgresql: PostgreSQL
+    patroni: Patroni
+    haproxy: Haproxy
+    pgbouncer: Pgbouncer
+    endpoints: dict[str, Endpoint]
+    databases: dict[str, Database]
+    users: dict[str, User]
+    notes: list[str]
