@@ -32,13 +32,15 @@ class Port(TypedDict):
 
 
 class Host(TypedDict):
-    """A host of the inventory with what it is for. `packages` are all packages that its components need."""
+    """A host of the inventory with what it is for. `packages` are all packages that its components need, `sysctl`
+    the kernel settings that suit them."""
 
     name: str
     address: str
     groups: list[str]
     ports: list[Port]
     packages: list[str]
+    sysctl: dict[str, str | int]
 
 
 class EtcdMember(TypedDict):
@@ -72,7 +74,7 @@ class Member(TypedDict):
 
 
 class HbaRule(TypedDict):
-    type: Literal["local", "host"]
+    type: Literal["local", "host", "hostssl", "hostnossl"]
     database: str
     user: str
     address: str
@@ -83,8 +85,8 @@ class HbaRule(TypedDict):
 class PostgreSQL(TypedDict):
     """`parameters` go to Patroni's dynamic configuration, `per_member` to a member's local one."""
 
-    parameters: dict[str, str | int]
-    per_member: dict[str, dict[str, str | int]]
+    parameters: dict[str, str | int | float]
+    per_member: dict[str, dict[str, str | int | float]]
     hba: list[HbaRule]
     sources: dict[str, str]
 
@@ -134,7 +136,8 @@ class Haproxy(TypedDict):
 
 
 class PgbouncerInstance(TypedDict):
-    """One `pgbouncer@NAME` unit: an endpoint's pools."""
+    """One `pgbouncer@NAME` unit: an endpoint's pools. `database_limits` are server connections to each database, all
+    users together."""
 
     name: str
     endpoint: str
@@ -144,11 +147,12 @@ class PgbouncerInstance(TypedDict):
     server_host: str
     server_port: int
     databases: list[str]
+    database_limits: dict[str, int]
     settings: dict[str, str | int | float]
 
 
 class BudgetTerm(TypedDict):
-    """users x databases (pools) x pool_size x proxies = connections; `text` shows it."""
+    """pools (users x databases) x pool_size x processes x proxies = connections; `text` shows it."""
 
     endpoint: str
     pools: int

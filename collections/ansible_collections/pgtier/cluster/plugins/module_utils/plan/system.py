@@ -1,4 +1,7 @@
-"""Kernel settings of a host, from what it is for. Sources: PostgreSQL manual 18.4.4-18.4.5, kernel.org sysctl/vm, ip-sysctl."""
+"""Kernel settings of a host, from what it is for.
+
+Sources: PostgreSQL manual 18.4.4 and 18.4.5; the kernel's documentation of sysctl/vm and ip-sysctl.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ MIB = 1024 * 1024
 
 
 def huge_pages(shared_buffers_mb: int) -> int:
-    """2 MiB pages for PostgreSQL's shared memory: the buffers and about a tenth more for locks, WAL buffers and the like.
+    """2 MiB pages for PostgreSQL's shared memory: the buffers and a tenth more for locks, WAL buffers and the like.
 
     `postgres -C shared_memory_size_in_huge_pages` gives the exact figure, but only once a server is configured.
     """

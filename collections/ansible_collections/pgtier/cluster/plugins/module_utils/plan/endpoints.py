@@ -1,0 +1,135 @@
+"""Endpoints: what an application connects to. A new endpoint is a new row here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .schema import Endpoint, PoolMode, Target
+from .settings import Settings
+from .topology import Topology
+
+
+@dataclass(frozen=True)
+class Pooled:
+    name: str
+    port: int
+    target: Target
+    pool_mode: PoolMode
+    purpose: str
+
+
+@dataclass(frozen=True)
+class Direct:
+    name: str
+    port_option: str
+    target: Target
+    purpose: str
+
+
+POOLED = (
+    Pooled("primary", 6432, "primary", "transaction", "the application"),
+    Pooled(
+        "primary_session",
+        6433,
+        "primary",
+        "session",
+        "LISTEN/NOTIFY, session SET, advisory locks and migrations",
+    ),
+    Pooled("replica", 6442, "replica", "transaction", "reads, spread over the replicas"),
+    Pooled("replica_session", 6443, "replica", "session", "reads that need a session"),
+    Pooled("analytics", 6452, "analytics", "session", "reports, on a replica that nothing else reads from"),
+)
+DIRECT = (
+    Direct("primary_direct", "haproxy_primary_port", "primary", "dumps and administration, not pooled"),
+    Direct("replica_direct", "haproxy_replica_port", "replica", "dumps from a replica, not pooled"),
+    Direct("analytics_direct", "haproxy_analytics_port", "analytics", "long exports, not pooled"),
+)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A pooled endpoint with the inventory's changes put in."""
+
+    name: str
+    port: int
+    port_variable: str
+    target: Target
+    pool_mode: PoolMode
+    purpose: str
+    pool_size: int
+    pool_size_variable: str
+    min_pool_size: int
+    max_client_connections: int
+
+
+def wanted_pools(settings: Settings, topology: Topology) -> list[Pool]:
+    return [
+        _pool(row, settings, topology)
+        for row in POOLED
+        if (row.target != "analytics" or topology.analytics) and _changes(row.name, settings).get("enabled", True)
+    ]
+
+
+def _changes(name: str, settings: Settings) -> dict[str, int | bool | None]:
+    changes = settings["pgbouncer_endpoints"].get(name)
+    return changes or {}
+
+
+def _pool(row: Pooled, settings: Settings, topology: Topology) -> Pool:
+    changes = _changes(row.name, settings)
+    common = "pgbouncer_pool_size" if row.pool_mode == "transaction" else "pgbouncer_session_pool_size"
+    own = f"pgbouncer_endpoints.{row.name}"
+    pool_size = changes.get("pool_size") or settings[common]
+    minimum = changes.get("min_pool_size")
+    return Pool(
+        name=row.name,
+        port=changes.get("port") or row.port,
+        port_variable=f"{own}.port",
+        target=row.target,
+        pool_mode=row.pool_mode,
+        purpose=row.purpose,
+        pool_size=pool_size,
+        pool_size_variable=f"{own}.pool_size" if changes.get("pool_size") else common,
+        min_pool_size=_spread(row, pool_size, topology) if minimum is None else minimum,
+        max_client_connections=changes.get("max_client_connections") or settings["pgbouncer_max_client_connections"],
+    )
+
+
+def _spread(row: Pooled, pool_size: int, topology: Topology) -> int:
+    """Reads are only spread evenly when a pool has the same number of connections to each replica, so it keeps
+    half of its size open, as a multiple of the replicas. Other pools grow when they are asked to."""
+    replicas = len(topology.candidates) - 1
+    if row.target != "replica" or row.pool_mode != "transaction" or replicas < 2:
+        return 0
+    return replicas * max(1, pool_size // 2 // replicas) if replicas <= pool_size else 0
+
+
+def wanted_direct(topology: Topology) -> list[Direct]:
+    return [row for row in DIRECT if row.target != "analytics" or topology.analytics]
+
+
+def endpoints(settings: Settings, topology: Topology) -> dict[str, Endpoint]:
+    hosts = topology.address_of(topology.proxies)
+    pooled = [
+        Endpoint(
+            name=pool.name,
+            port=pool.port,
+            target=pool.target,
+            pool_mode=pool.pool_mode,
+            hosts=hosts,
+            purpose=pool.purpose,
+        )
+        for pool in wanted_pools(settings, topology)
+    ]
+    direct = [
+        Endpoint(
+            name=row.name,
+            port=settings[row.port_option],
+            target=row.target,
+            pool_mode=None,
+            hosts=hosts,
+            purpose=row.purpose,
+        )
+        for row in wanted_direct(topology)
+    ]
+    return {endpoint["name"]: endpoint for endpoint in (*pooled, *direct)}

@@ -1,0 +1,53 @@
+"""HAProxy: one port per target, and which members are fit for it, as each member's Patroni says."""
+
+from __future__ import annotations
+
+from .endpoints import wanted_direct
+from .schema import Haproxy, HaproxyBackend, HaproxyFrontend, HaproxyServer, Target
+from .settings import Settings
+from .topology import Topology
+
+
+def haproxy(settings: Settings, topology: Topology) -> Haproxy:
+    return Haproxy(
+        frontends=[
+            HaproxyFrontend(
+                name=f"{row.target}_in", port=settings[row.port_option], backend=row.target, purpose=row.purpose
+            )
+            for row in wanted_direct(topology)
+        ],
+        backends=[_backend(row.target, settings, topology) for row in wanted_direct(topology)],
+        maxconn=settings["haproxy_maxconn"],
+        stats_port=settings["haproxy_stats_port"],
+        # Half a second bounds how long a new primary waits for its first client. In doubt it is asked again sooner,
+        # and has to fail twice, for one lost answer must not cut every session.
+        check_interval_ms=500,
+        check_interval_fast_ms=200,
+        fall=2,
+        rise=1,
+    )
+
+
+def _backend(target: Target, settings: Settings, topology: Topology) -> HaproxyBackend:
+    # Lag is measured against the leader's position in etcd, so it can be old by one loop of Patroni. A replica that
+    # replays an archive passes /replica, hence the demand that it streams.
+    replica = f"/replica?lag={settings['haproxy_replica_max_lag_mb']}MB&replication_state=streaming"
+    members = topology.analytics if target == "analytics" else topology.candidates
+    return HaproxyBackend(
+        name=target,
+        check="/primary" if target == "primary" else replica,
+        balance="roundrobin",
+        servers=[
+            HaproxyServer(
+                name=member,
+                address=topology.addresses[member],
+                port=settings["postgresql_port"],
+                check_port=settings["patroni_restapi_port"],
+            )
+            for member in members
+        ],
+        # Reports never fall back: they are kept away from the members that serve the application.
+        fallback="primary" if target == "replica" and settings["haproxy_read_fallback"] else None,
+        # Sessions on a lost primary or replica would hang. A report of an hour is worth more than a quick error.
+        shutdown_sessions_on_down=target != "analytics",
+    )

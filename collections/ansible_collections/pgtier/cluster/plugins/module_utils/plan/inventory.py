@@ -1,0 +1,41 @@
+"""What the plan is made from: groups, variables, and what hosts said about themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+GROUPS = ("etcd", "postgres", "proxy")
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands for a variable whose value could not be worked out, such as a template with an undefined name."""
+
+    problem: str
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    memory_mb: int
+    cores: int
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Groups to host names, and hosts to their variables. Variables of groups are already merged into the hosts."""
+
+    groups: Mapping[str, tuple[str, ...]]
+    variables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def members(self, group: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(self.groups.get(group, ())))
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every host of the cluster once, in the order of the groups."""
+        return tuple(dict.fromkeys(host for group in GROUPS for host in self.members(group)))
+
+    def value(self, host: str, variable: str) -> Any:
+        return self.variables.get(host, {}).get(variable)

@@ -1,0 +1,399 @@
+"""Every variable that a user may write: the one table that settings, role defaults, argument_specs and docs come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Scope = Literal["cluster", "host"]
+
+ENDPOINTS = ("primary", "primary_session", "replica", "replica_session", "analytics")
+ROLES = ("system", "etcd", "patroni", "databases", "pgbouncer", "haproxy")
+# Variables with these beginnings are ours: one that is not in the table is a typing mistake.
+PREFIXES = ("system_", "etcd_", "postgresql_", "patroni_", "databases_", "pgbouncer_", "haproxy_")
+
+
+@dataclass(frozen=True)
+class Option:
+    """A variable, or a key of one. A default of None means that it is computed or may be left out."""
+
+    name: str
+    type: Literal["str", "int", "bool", "list", "dict"]
+    description: str
+    default: Any = None
+    role: str = ""
+    scope: Scope = "cluster"
+    choices: tuple[str | int, ...] = ()
+    elements: Literal["", "str", "dict"] = ""
+    keys: tuple[Option, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+    unit: str = ""
+    required: bool = False
+    planned: bool = True  # False: only a role reads it
+
+
+def _port(name: str, role: str, default: int, description: str) -> Option:
+    return Option(name, "int", description, default, role, minimum=1024, maximum=65535)
+
+
+def _template_dir(role: str) -> Option:
+    return Option(
+        f"{role}_template_dir",
+        "str",
+        "Folder of the role's templates. Set it to use templates of your own.",
+        f"{{{{ role_path }}}}/../../templates/{role}",
+        role,
+        planned=False,
+    )
+
+
+_SYSTEM = (
+    Option(
+        "system_packages",
+        "list",
+        "More Debian packages for every host, for example those of extensions that pgtier does not know.",
+        [],
+        "system",
+        elements="str",
+    ),
+    Option(
+        "system_sysctl",
+        "dict",
+        "Kernel settings that win over the computed ones, by name.",
+        {},
+        "system",
+    ),
+    _template_dir("system"),
+)
+
+_ETCD = (
+    _port("etcd_client_port", "etcd", 2379, "Port on which etcd serves Patroni."),
+    _port("etcd_peer_port", "etcd", 2380, "Port on which etcd's members talk to each other."),
+    Option(
+        "etcd_token",
+        "str",
+        "Token of the etcd cluster, which keeps two clusters apart that start on one network. Default: the scope.",
+        None,
+        "etcd",
+    ),
+    _template_dir("etcd"),
+)
+
+_HBA_KEYS = (
+    Option("type", "str", "Kind of connection.", "host", choices=("host", "hostssl", "hostnossl")),
+    Option("database", "str", "Database, list of databases, or `all`.", required=True),
+    Option("user", "str", "User, list of users, or `all`.", required=True),
+    Option("address", "str", "Network in CIDR notation.", required=True),
+    Option(
+        "method",
+        "str",
+        "How the user proves who they are.",
+        "scram-sha-256",
+        choices=("scram-sha-256", "cert", "gss", "ldap", "reject"),
+    ),
+)
+
+_POSTGRESQL = (
+    Option("postgresql_version", "int", "Major version of PostgreSQL.", 17, "patroni", choices=(17,)),
+    _port("postgresql_port", "patroni", 5432, "Port of PostgreSQL itself."),
+    Option(
+        "postgresql_profile",
+        "str",
+        "Kind of load that memory, parallel workers and time limits are set for: many short transactions, both, or few long queries.",
+        "web",
+        "patroni",
+        choices=("web", "mixed", "analytics"),
+    ),
+    Option(
+        "postgresql_disk",
+        "str",
+        "Kind of disk below the data directory.",
+        "ssd",
+        "patroni",
+        choices=("hdd", "ssd", "nvme"),
+    ),
+    Option(
+        "postgresql_memory_mb",
+        "int",
+        "Memory that PostgreSQL may plan with on this host. Default: all that the host has.",
+        None,
+        "patroni",
+        "host",
+        minimum=256,
+        maximum=64 * 1024 * 1024,
+        unit="MiB",
+    ),
+    Option(
+        "postgresql_cores",
+        "int",
+        "Processor cores that PostgreSQL may plan with on this host. Default: all that the host has.",
+        None,
+        "patroni",
+        "host",
+        minimum=1,
+        maximum=4096,
+    ),
+    Option(
+        "postgresql_max_connections",
+        "int",
+        "Connections that each member accepts. The pools of all endpoints together have to fit in.",
+        300,
+        "patroni",
+        minimum=20,
+        maximum=10000,
+    ),
+    Option(
+        "postgresql_superuser_reserved_connections",
+        "int",
+        "Connections kept for the superuser, which Patroni is.",
+        5,
+        "patroni",
+        minimum=3,
+        maximum=100,
+    ),
+    Option(
+        "postgresql_direct_connections",
+        "int",
+        "Connections that pools leave free for the direct ports, monitoring and administration.",
+        20,
+        "patroni",
+        minimum=0,
+        maximum=5000,
+    ),
+    Option(
+        "postgresql_parameters",
+        "dict",
+        "PostgreSQL parameters of all members. They win over computed ones.",
+        {},
+        "patroni",
+    ),
+    Option(
+        "postgresql_member_parameters",
+        "dict",
+        "PostgreSQL parameters of this member only. They win over all others.",
+        {},
+        "patroni",
+        "host",
+    ),
+    Option(
+        "postgresql_client_networks",
+        "list",
+        "Networks, in CIDR notation, from which users may connect. The cluster's own hosts always may.",
+        [],
+        "patroni",
+        elements="str",
+    ),
+    Option(
+        "postgresql_hba",
+        "list",
+        "More pg_hba rules. They stand after the tier's own and before those of the client networks.",
+        [],
+        "patroni",
+        elements="dict",
+        keys=_HBA_KEYS,
+    ),
+)
+
+_PATRONI = (
+    Option("patroni_scope", "str", "Name of the cluster.", "main", "patroni"),
+    Option(
+        "patroni_recovery_time",
+        "str",
+        "How soon a primary that does not answer is replaced. `fast` wants a quiet network; "
+        "`tolerant` rides out pauses of half a minute.",
+        "fast",
+        "patroni",
+        choices=("fast", "default", "tolerant"),
+    ),
+    Option(
+        "patroni_recovery_point",
+        "str",
+        "`zero`: a commit is acknowledged when a second member has it. `async`: commits do not wait and the latest "
+        "may be lost with the primary. Default: `zero` with three or more failover candidates, else `async`.",
+        None,
+        "patroni",
+        choices=("zero", "async"),
+    ),
+    _port("patroni_restapi_port", "patroni", 8008, "Port of Patroni's REST API."),
+    Option(
+        "patroni_wait_seconds",
+        "int",
+        "How long a run waits for all members to be up.",
+        300,
+        "patroni",
+        minimum=10,
+        maximum=86400,
+        unit="s",
+    ),
+    Option(
+        "patroni_role",
+        "str",
+        "`analytics` makes this member a replica for long queries, which never becomes primary and serves no other reads.",
+        "candidate",
+        "patroni",
+        "host",
+        choices=("candidate", "analytics"),
+    ),
+    _template_dir("patroni"),
+)
+
+_DATABASES = (
+    Option(
+        "databases",
+        "list",
+        "Databases of the cluster.",
+        [],
+        "databases",
+        elements="dict",
+        keys=(
+            Option("name", "str", "Name of the database.", required=True),
+            Option("owner", "str", "User of `databases_users` that owns it.", required=True),
+            Option("encoding", "str", "Character set.", "UTF8", choices=("UTF8", "LATIN1", "LATIN9", "SQL_ASCII")),
+            Option("extensions", "list", "Extensions beside pg_stat_statements.", [], elements="str"),
+            Option(
+                "schemas",
+                "list",
+                "Schemas beside `public`.",
+                [],
+                elements="dict",
+                keys=(
+                    Option("name", "str", "Name of the schema.", required=True),
+                    Option("owner", "str", "User that owns it. Default: the database's owner."),
+                ),
+            ),
+        ),
+    ),
+    Option(
+        "databases_users",
+        "list",
+        "Users of the cluster.",
+        [],
+        "databases",
+        elements="dict",
+        keys=(
+            Option("name", "str", "Name of the user.", required=True),
+            Option(
+                "password",
+                "str",
+                "Password, best from a vault. Default: made on first use and kept in the inventory's secrets.",
+            ),
+            Option(
+                "grants",
+                "list",
+                "What the user may do with objects, present and future, of a schema.",
+                [],
+                elements="dict",
+                keys=(
+                    Option("database", "str", "Name of the database.", required=True),
+                    Option("schema", "str", "Name of the schema.", "public"),
+                    Option("privilege", "str", "What is granted.", required=True, choices=("read", "write", "all")),
+                ),
+            ),
+            Option(
+                "attributes",
+                "list",
+                "Role attributes: NOLOGIN, NOINHERIT, CREATEDB, CREATEROLE, BYPASSRLS.",
+                [],
+                elements="str",
+                choices=("NOLOGIN", "NOINHERIT", "CREATEDB", "CREATEROLE", "BYPASSRLS"),
+            ),
+            Option("member_of", "list", "Roles whose rights the user has too.", [], elements="str"),
+            Option(
+                "connection_limit",
+                "int",
+                "Most connections of this user to one member; -1 for no limit.",
+                -1,
+                minimum=-1,
+                maximum=10000,
+            ),
+        ),
+    ),
+)
+
+_ENDPOINT_KEYS = (
+    Option("enabled", "bool", "Whether the endpoint exists.", True),
+    Option("port", "int", "Port on the proxy hosts. Default: see the table of endpoints.", minimum=1024, maximum=65535),
+    Option("pool_size", "int", "Server connections per user and database.", minimum=1, maximum=5000),
+    Option(
+        "min_pool_size", "int", "Server connections that are kept open per user and database.", minimum=0, maximum=5000
+    ),
+    Option("max_client_connections", "int", "Clients that one proxy host accepts.", minimum=10, maximum=18000),
+)
+
+_PGBOUNCER = (
+    Option(
+        "pgbouncer_pool_size",
+        "int",
+        "Server connections per user and database in transaction mode, on each proxy host.",
+        20,
+        "pgbouncer",
+        minimum=1,
+        maximum=5000,
+    ),
+    Option(
+        "pgbouncer_session_pool_size",
+        "int",
+        "Server connections per user and database in session mode, on each proxy host.",
+        10,
+        "pgbouncer",
+        minimum=1,
+        maximum=5000,
+    ),
+    Option(
+        "pgbouncer_max_client_connections",
+        "int",
+        "Clients that each endpoint accepts on one proxy host. Each needs an open file.",
+        5000,
+        "pgbouncer",
+        minimum=10,
+        maximum=18000,
+    ),
+    Option(
+        "pgbouncer_endpoints",
+        "dict",
+        "Changes to the pooled endpoints, by the endpoint's name.",
+        {},
+        "pgbouncer",
+        keys=tuple(Option(name, "dict", f"Endpoint `{name}`.", keys=_ENDPOINT_KEYS) for name in ENDPOINTS),
+    ),
+    _template_dir("pgbouncer"),
+)
+
+_HAPROXY = (
+    _port("haproxy_primary_port", "haproxy", 5000, "Direct, unpooled port to the primary."),
+    _port("haproxy_replica_port", "haproxy", 5001, "Direct, unpooled port to the replicas, load-balanced."),
+    _port("haproxy_analytics_port", "haproxy", 5002, "Direct, unpooled port to the analytics replicas."),
+    _port("haproxy_stats_port", "haproxy", 7000, "Port of HAProxy's own page and metrics, on the loopback address."),
+    Option(
+        "haproxy_replica_max_lag_mb",
+        "int",
+        "A replica that is further behind serves no reads.",
+        16,
+        "haproxy",
+        minimum=1,
+        maximum=1024 * 1024,
+        unit="MiB",
+    ),
+    Option(
+        "haproxy_read_fallback",
+        "bool",
+        "Whether reads go to the primary while no replica is fit.",
+        True,
+        "haproxy",
+    ),
+    Option(
+        "haproxy_maxconn",
+        "int",
+        "Connections that HAProxy holds at most. Each needs two of the 20,000 open files.",
+        4000,
+        "haproxy",
+        minimum=100,
+        maximum=9900,
+    ),
+    _template_dir("haproxy"),
+)
+
+OPTIONS: dict[str, Option] = {
+    option.name: option for option in (*_SYSTEM, *_ETCD, *_POSTGRESQL, *_PATRONI, *_DATABASES, *_PGBOUNCER, *_HAPROXY)
+}

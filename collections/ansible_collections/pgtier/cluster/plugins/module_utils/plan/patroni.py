@@ -1,0 +1,141 @@
+"""Patroni: the dynamic configuration, which lives in etcd, and each member's own file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .hba import line
+from .logins import REPLICATOR, REWIND, SUPERUSER
+from .presets import RECOVERY_TIME
+from .schema import Member, Patroni, PostgreSQL
+from .settings import Settings
+from .topology import Topology, host_port
+
+# Bytes of WAL that a new primary may lack when commits do not wait for a standby: Patroni's default, written out because it
+# bounds the loss.
+MAXIMUM_LAG_BYTES = 1024 * 1024
+CANDIDATES_FOR_ZERO = 3
+
+
+def data_directory(settings: Settings) -> str:
+    return f"/var/lib/postgresql/{settings['postgresql_version']}/main"
+
+
+def bin_directory(settings: Settings) -> str:
+    return f"/usr/lib/postgresql/{settings['postgresql_version']}/bin"
+
+
+def recovery_point(settings: Settings, topology: Topology) -> str:
+    """What the user chose; else `zero` where one standby may be lost without giving it up."""
+    chosen: str | None = settings["patroni_recovery_point"]
+    return chosen or ("zero" if len(topology.candidates) >= CANDIDATES_FOR_ZERO else "async")
+
+
+def members(settings: Settings, topology: Topology) -> dict[str, Member]:
+    return {
+        host: Member(
+            name=host,
+            host=host,
+            address=topology.addresses[host],
+            port=settings["postgresql_port"],
+            restapi_port=settings["patroni_restapi_port"],
+            role="analytics" if host in topology.analytics else "candidate",
+            # Not `noloadbalance`: it would turn off /replica, which says whether a replica is fit. HAProxy's
+            # backends name their members, so an analytics replica serves no other reads anyway.
+            tags={"nofailover": True, "nosync": True} if host in topology.analytics else {},
+        )
+        for host in topology.members
+    }
+
+
+def patroni(settings: Settings, topology: Topology, postgresql: PostgreSQL, etcd_port: int) -> Patroni:
+    dynamic = _dynamic(settings, topology, postgresql)
+    etcd_hosts = [host_port(topology.addresses[host], etcd_port) for host in topology.etcd]
+    return Patroni(
+        dynamic=dynamic,
+        local={
+            name: _local(settings, member, postgresql, dynamic, etcd_hosts)
+            for name, member in members(settings, topology).items()
+        },
+        restapi_port=settings["patroni_restapi_port"],
+    )
+
+
+def _dynamic(settings: Settings, topology: Topology, postgresql: PostgreSQL) -> dict[str, Any]:
+    times = RECOVERY_TIME[settings["patroni_recovery_time"]]
+    return {
+        "ttl": times.ttl,
+        "loop_wait": times.loop_wait,
+        "retry_timeout": times.retry_timeout,
+        "primary_start_timeout": times.primary_start_timeout,
+        "maximum_lag_on_failover": MAXIMUM_LAG_BYTES,
+        # Quorum: any one standby acknowledges, and only a member that a quorum vouches for is promoted. Not strict: with
+        # no standby left commits go on, and nobody is promoted who may lack them.
+        "synchronous_mode": "quorum" if recovery_point(settings, topology) == "zero" else False,
+        "synchronous_node_count": 1,
+        "synchronous_mode_strict": False,
+        # The primary goes on while etcd is away, as long as it reaches every member.
+        "failsafe_mode": True,
+        "postgresql": {
+            "use_pg_rewind": True,
+            "use_slots": True,
+            # A data directory is never thrown away by itself.
+            "remove_data_directory_on_rewind_failure": False,
+            "remove_data_directory_on_diverged_timelines": False,
+            "parameters": dict(postgresql["parameters"]),
+            "pg_hba": [line(rule) for rule in postgresql["hba"]],
+        },
+    }
+
+
+def _local(
+    settings: Settings, member: Member, postgresql: PostgreSQL, dynamic: dict[str, Any], etcd_hosts: list[str]
+) -> dict[str, Any]:
+    address, port = member["address"], member["port"]
+    restapi = host_port(address, member["restapi_port"])
+    loopback = "" if address == "127.0.0.1" else ",127.0.0.1"
+    return {
+        "scope": settings["patroni_scope"],
+        "name": member["name"],
+        "restapi": {"listen": restapi, "connect_address": restapi},
+        "etcd3": {"hosts": list(etcd_hosts)},
+        "bootstrap": {
+            "dcs": dynamic,
+            "initdb": [
+                {"encoding": "UTF8"},
+                # PostgreSQL's own provider: an upgrade of glibc cannot change the order of an index.
+                {"locale-provider": "builtin"},
+                {"locale": "C.UTF-8"},
+                "data-checksums",
+                {"auth-local": "peer"},
+                {"auth-host": "scram-sha-256"},
+            ],
+        },
+        "postgresql": {
+            "listen": f"{f'[{address}]' if ':' in address else address}{loopback}:{port}",
+            "connect_address": host_port(address, port),
+            "data_dir": data_directory(settings),
+            "bin_dir": bin_directory(settings),
+            "pgpass": "/var/lib/postgresql/pgpass",
+            # Patroni itself comes over the Unix socket as the operating system's postgres. It streams over TCP.
+            "use_unix_socket": True,
+            "use_unix_socket_repl": False,
+            "authentication": {
+                "superuser": {"username": SUPERUSER},
+                "replication": {"username": REPLICATOR},
+                "rewind": {"username": REWIND},
+            },
+            "create_replica_methods": ["basebackup"],
+            # The default, a spread checkpoint, lets a new member wait for minutes.
+            "basebackup": {"checkpoint": "fast"},
+            "parameters": {
+                "unix_socket_directories": "/var/run/postgresql",
+                **postgresql["per_member"][member["name"]],
+            },
+            "pg_ctl_timeout": 60,
+        },
+        # No watchdog: virtual machines often have none, and with `failsafe_mode` and a ttl the primary steps down
+        # by itself. A host that freezes and wakes up can answer reads for one loop; it cannot acknowledge in quorum mode.
+        "watchdog": {"mode": "off"},
+        "tags": dict(member["tags"]),
+    }

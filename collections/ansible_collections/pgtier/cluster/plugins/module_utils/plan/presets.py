@@ -1,0 +1,31 @@
+"""Times that belong together. Patroni wants ttl >= 20 and loop_wait + 2 x retry_timeout <= ttl.
+
+Without a margin above that sum the leader key can run out while failsafe mode is still asking (patroni PR #3678).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RecoveryTime:
+    """Seconds, but for etcd's heartbeat."""
+
+    ttl: int
+    loop_wait: int
+    retry_timeout: int
+    primary_start_timeout: int
+    etcd_heartbeat_ms: int
+
+    @property
+    def margin(self) -> int:
+        return self.ttl - self.loop_wait - 2 * self.retry_timeout
+
+
+RECOVERY_TIME = {
+    # The shortest that Patroni takes. A crashed PostgreSQL is not restarted first: another member takes over at once.
+    "fast": RecoveryTime(ttl=20, loop_wait=1, retry_timeout=3, primary_start_timeout=0, etcd_heartbeat_ms=100),
+    "default": RecoveryTime(ttl=30, loop_wait=5, retry_timeout=10, primary_start_timeout=60, etcd_heartbeat_ms=100),
+    "tolerant": RecoveryTime(ttl=60, loop_wait=10, retry_timeout=15, primary_start_timeout=300, etcd_heartbeat_ms=250),
+}

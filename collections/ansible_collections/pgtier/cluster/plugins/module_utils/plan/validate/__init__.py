@@ -1,0 +1,19 @@
+"""Checks of an inventory beyond the type of each value. A new rule is a generator of mistakes, named in CHECKS."""
+
+from __future__ import annotations
+
+from ..mistakes import Mistake
+from . import topology
+from .subject import Subject
+
+__all__ = ["CHECKS", "Subject", "validate"]
+
+CHECKS = (
+    topology.groups,
+    topology.addresses,
+    topology.roles,
+)
+
+
+def validate(subject: Subject) -> list[Mistake]:
+    return [mistake for check in CHECKS for mistake in check(subject)]

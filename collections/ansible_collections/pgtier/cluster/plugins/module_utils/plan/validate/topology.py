@@ -1,0 +1,118 @@
+"""Groups, addresses and roles of hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..inventory import GROUPS, Unreadable
+from ..mistakes import Mistake, show
+from ..topology import parse_address, written_address
+from .subject import Subject
+
+_ETCD_AT_MOST = 7
+_PURPOSE = {
+    "etcd": "three hosts, which may be those of postgres",
+    "postgres": "the database servers, three for a cluster that loses nothing",
+    "proxy": "the hosts that applications connect to",
+}
+
+
+def groups(subject: Subject) -> Iterator[Mistake]:
+    for group in GROUPS:
+        if group not in subject.inventory.groups:
+            yield Mistake(f"group {group}", "", "", "is missing", f"Add it with {_PURPOSE[group]}.")
+        elif not subject.inventory.members(group):
+            yield Mistake(f"group {group}", "", "", "has no hosts", f"Fill it with {_PURPOSE[group]}.")
+    etcd = subject.topology.etcd
+    if etcd and len(etcd) % 2 == 0:
+        yield Mistake(
+            "group etcd",
+            "",
+            "",
+            f"has {len(etcd)} hosts, an even number: it survives no more losses than {len(etcd) - 1} would",
+            f"Use {len(etcd) - 1} or {len(etcd) + 1} hosts.",
+        )
+    elif len(etcd) > _ETCD_AT_MOST:
+        yield Mistake(
+            "group etcd",
+            "",
+            "",
+            f"has {len(etcd)} hosts: every write waits for a majority of them",
+            f"Use {_ETCD_AT_MOST} hosts at most; five survive two losses.",
+        )
+
+
+def addresses(subject: Subject) -> Iterator[Mistake]:
+    first_with: dict[str, str] = {}
+    for host in subject.inventory.hosts:
+        variable, value = written_address(subject.inventory, host)
+        address = parse_address(value)
+        if address is None:
+            unreadable = isinstance(value, Unreadable)
+            yield Mistake(
+                f"host {host}",
+                variable,
+                "" if unreadable else show(value),
+                f"its value cannot be worked out: {value.problem}"
+                if isinstance(value, Unreadable)
+                else "is not an IP address",
+                "Set pgtier_address, or ansible_host, to the host's IP address: pg_hba and etcd go by it.",
+            )
+            continue
+        if address.is_unspecified or address.is_multicast or (address.is_loopback and len(subject.inventory.hosts) > 1):
+            yield Mistake(
+                f"host {host}",
+                variable,
+                show(value),
+                "is not an address at which other hosts can reach this one",
+                "Use the address of the network that the hosts share.",
+            )
+        if str(address) in first_with:
+            yield Mistake(
+                f"host {host}",
+                variable,
+                show(value),
+                f"is the address of host {first_with[str(address)]} too",
+                "Give each host its own; a host in several groups is listed in each under one name.",
+            )
+        first_with.setdefault(str(address), host)
+
+
+def roles(subject: Subject) -> Iterator[Mistake]:
+    candidates, analytics = subject.topology.candidates, subject.topology.analytics
+    if analytics and not candidates:
+        yield Mistake(
+            "group postgres",
+            "patroni_role",
+            "analytics",
+            "is set on every host, so none can become primary",
+            "Leave it out on the hosts that serve the application.",
+        )
+    elif analytics and len(candidates) == 1:
+        yield Mistake(
+            f"host {analytics[0]}",
+            "patroni_role",
+            "analytics",
+            f"is set on the only replica, so nothing takes over when {candidates[0]} is lost",
+            "Add a host to the group postgres, or leave patroni_role out here.",
+        )
+    if subject.settings["patroni_recovery_point"] == "zero" and len(candidates) == 1:
+        yield Mistake(
+            "cluster",
+            "patroni_recovery_point",
+            "zero",
+            "needs a second member to have each commit, and there is one failover candidate",
+            "Add a host to the group postgres, or use async.",
+        )
+    for host in subject.inventory.hosts:
+        if (
+            host not in subject.inventory.members("postgres")
+            and subject.settings.of(host, "patroni_role") == "analytics"
+        ):
+            yield Mistake(
+                f"host {host}",
+                "patroni_role",
+                "analytics",
+                "is set on a host that is not in the group postgres",
+                "Add the host to the group, or remove the variable.",
+            )
