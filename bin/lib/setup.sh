@@ -20,6 +20,9 @@ export ANSIBLE_CONFIG="$top/ansible.cfg"
 # Ansible refuses to start in a locale that is not UTF-8, and a bare Debian has none set.
 export LC_ALL=C.UTF-8 LANG=C.UTF-8
 
+# What the lab needs of a Debian computer.
+lab_packages=(iproute2 mmdebstrap nftables openssh-client systemd-container)
+
 say() {
   if [ -t 1 ]; then printf '\033[1m==>\033[0m %s\n' "$*"; else printf '==> %s\n' "$*"; fi
 }
