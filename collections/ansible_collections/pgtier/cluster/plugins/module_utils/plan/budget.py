@@ -49,6 +49,7 @@ def _term(pool: Pool, settings: Settings, topology: Topology) -> BudgetTerm:
 
 def _make_term(name: str, count: int, pool_size: int, proxies: int, unit: str) -> BudgetTerm:
     connections = count * pool_size * PROCESSES * proxies
+    factors = f"{count} {unit} x {pool_size} connections x {PROCESSES} process x {proxies} proxies"
     return BudgetTerm(
         endpoint=name,
         pools=count,
@@ -56,5 +57,5 @@ def _make_term(name: str, count: int, pool_size: int, proxies: int, unit: str) -
         processes=PROCESSES,
         proxies=proxies,
         connections=connections,
-        text=f"{name}: {count} {unit} x {pool_size} connections x {PROCESSES} process x {proxies} proxies = {connections}",
+        text=f"{name}: {factors} = {connections}",
     )

@@ -88,6 +88,6 @@ def _roles(name: str, written: dict[str, dict[str, Any]]) -> set[str]:
 
 
 def pools(users: dict[str, User], database: str) -> int:
-    """How many users may connect to a database, which is how many pools it has. One at least: users may be made later."""
+    """How many users may connect to a database: it has a pool for each. One at least, for users may be made later."""
     logins = [user for user in users.values() if not user["service"] and "NOLOGIN" not in user["attributes"]]
     return max(1, sum(database in user["databases"] for user in logins))

@@ -1,4 +1,4 @@
-"""Every variable that a user may write: the one table that settings, role defaults, argument_specs and docs come from."""
+"""Every variable that a user may write. Settings, role defaults, argument_specs and docs come from this one table."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ _POSTGRESQL = (
     Option(
         "postgresql_profile",
         "str",
-        "Kind of load that memory, parallel workers and time limits are set for: many short transactions, both, or few long queries.",
+        "Kind of load that memory, parallel workers and time limits are set for: many short transactions, both, or "
+        "few long queries.",
         "web",
         "patroni",
         choices=("web", "mixed", "analytics"),
@@ -229,7 +230,8 @@ _PATRONI = (
     Option(
         "patroni_role",
         "str",
-        "`analytics` makes this member a replica for long queries, which never becomes primary and serves no other reads.",
+        "`analytics` makes this member a replica for long queries, which never becomes primary and serves no other "
+        "reads.",
         "candidate",
         "patroni",
         "host",

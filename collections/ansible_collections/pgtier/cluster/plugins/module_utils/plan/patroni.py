@@ -11,8 +11,8 @@ from .schema import Member, Patroni, PostgreSQL
 from .settings import Settings
 from .topology import Topology, host_port
 
-# Bytes of WAL that a new primary may lack when commits do not wait for a standby: Patroni's default, written out because it
-# bounds the loss.
+# Bytes of WAL that a new primary may lack when commits do not wait for a standby. It is Patroni's default, written out
+# because it bounds the loss.
 MAXIMUM_LAG_BYTES = 1024 * 1024
 CANDIDATES_FOR_ZERO = 3
 
@@ -69,8 +69,8 @@ def _dynamic(settings: Settings, topology: Topology, postgresql: PostgreSQL) -> 
         "retry_timeout": times.retry_timeout,
         "primary_start_timeout": times.primary_start_timeout,
         "maximum_lag_on_failover": MAXIMUM_LAG_BYTES,
-        # Quorum: any one standby acknowledges, and only a member that a quorum vouches for is promoted. Not strict: with
-        # no standby left commits go on, and nobody is promoted who may lack them.
+        # Quorum: any one standby acknowledges, and only a member that a quorum vouches for is promoted. Not strict:
+        # with no standby left commits go on, and nobody is promoted who may lack them.
         "synchronous_mode": "quorum" if recovery_point(settings, topology) == "zero" else False,
         "synchronous_node_count": 1,
         "synchronous_mode_strict": False,
@@ -134,8 +134,8 @@ def _local(
             },
             "pg_ctl_timeout": 60,
         },
-        # No watchdog: virtual machines often have none, and with `failsafe_mode` and a ttl the primary steps down
-        # by itself. A host that freezes and wakes up can answer reads for one loop; it cannot acknowledge in quorum mode.
+        # No watchdog: virtual machines often have none, and a primary whose ttl runs out steps down by itself. A host
+        # that freezes and wakes up can answer reads for one loop; it cannot acknowledge a commit in quorum mode.
         "watchdog": {"mode": "off"},
         "tags": dict(member["tags"]),
     }

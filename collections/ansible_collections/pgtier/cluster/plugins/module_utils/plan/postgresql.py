@@ -1,7 +1,7 @@
 """PostgreSQL's parameters: the cluster's from its smallest candidate, a member's own from that member.
 
-Patroni insists that what a standby must not have less of than its primary (connections, workers, WAL senders, locks) is the
-same everywhere. Memory and parallelism may differ, so members of different sizes use what they have.
+Patroni insists that what a standby must not have less of than its primary (connections, workers, WAL senders, locks)
+is the same everywhere. Memory and parallelism may differ, so members of different sizes use what they have.
 """
 
 from __future__ import annotations

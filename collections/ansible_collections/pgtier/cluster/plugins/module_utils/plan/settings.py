@@ -1,4 +1,4 @@
-"""From variables as written to typed values with defaults. A bad value becomes a mistake, and its default takes its place.
+"""From variables as written to typed values. A bad value becomes a mistake, and its default takes its place.
 
 That way every later check sees well-formed values, and one typing error is not reported twice.
 """

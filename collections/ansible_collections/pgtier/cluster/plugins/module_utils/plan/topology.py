@@ -1,4 +1,4 @@
-"""Who is who: hosts with their addresses, members with their roles. Holds for a wrong inventory too, as far as it goes."""
+"""Who is who: hosts with their addresses, members with their roles. A wrong inventory is read as far as it goes."""
 
 from __future__ import annotations
 

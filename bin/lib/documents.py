@@ -1,0 +1,126 @@
+"""Files that follow from the table of options: role defaults, argument_specs and docs/variables.md."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.options import OPTIONS, ROLES, Option
+
+_GENERATED = "Made by bin/generate from module_utils/plan/options.py"
+_SUMMARIES = {
+    "system": "Packages and kernel settings of a host",
+    "etcd": "A member of the configuration store that Patroni elects the primary in",
+    "patroni": "A PostgreSQL server under Patroni",
+    "databases": "Databases, users and grants, on the primary",
+    "pgbouncer": "One PgBouncer unit for each pooled endpoint",
+    "haproxy": "Ports that lead to the primary and to replicas that are fit",
+}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Indents lists below their key, as yamllint wants them."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def documents(root: Path) -> dict[Path, str]:
+    files = {root / "docs" / "variables.md": variables_table()}
+    for role in ROLES:
+        files[root / "roles" / role / "defaults" / "main.yml"] = defaults(role)
+        files[root / "roles" / role / "meta" / "argument_specs.yml"] = argument_specs(role)
+    return files
+
+
+def options_of(role: str) -> list[Option]:
+    return [option for option in OPTIONS.values() if option.role == role]
+
+
+def described(option: Option) -> str:
+    """The description with what else bounds the value."""
+    parts = [option.description]
+    if option.minimum is not None and option.maximum is not None:
+        parts.append(f"From {option.minimum} to {option.maximum}{' ' + option.unit if option.unit else ''}.")
+    if option.scope == "host":
+        parts.append("Each host may have its own.")
+    return " ".join(parts)
+
+
+def defaults(role: str) -> str:
+    lines = ["---", f"# {_GENERATED}.", "# Variables whose default is computed stand in meta/argument_specs.yml only."]
+    for option in options_of(role):
+        if option.default is not None:
+            lines += ["", *textwrap.wrap(described(option), 118, initial_indent="# ", subsequent_indent="# ")]
+            # Some variables belong to what the role sets up, and not to the role's own name.
+            foreign = not option.name.startswith(f"{role}_")
+            lines.append(f"{option.name}: {_inline(option.default)}{'  # noqa: var-naming' if foreign else ''}")
+    return "\n".join(lines) + "\n"
+
+
+def argument_specs(role: str) -> str:
+    specs = {
+        "argument_specs": {
+            "main": {
+                "short_description": _SUMMARIES[role],
+                "options": {option.name: _spec(option) for option in options_of(role)},
+            }
+        }
+    }
+    text = yaml.dump(specs, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+    return f"---\n# {_GENERATED}.\n{text}"
+
+
+def _spec(option: Option) -> dict[str, Any]:
+    spec: dict[str, Any] = {"description": described(option), "type": option.type}
+    if option.elements:
+        spec["elements"] = option.elements
+    if option.required:
+        spec["required"] = True
+    if option.choices:
+        spec["choices"] = list(option.choices)
+    if option.default is not None:
+        spec["default"] = option.default
+    if option.name == "password":
+        spec["no_log"] = True
+    if option.keys:
+        spec["options"] = {key.name: _spec(key) for key in option.keys}
+    return spec
+
+
+def variables_table() -> str:
+    lines = [
+        "# Variables",
+        "",
+        f"{_GENERATED}. All are optional. Set those of the cluster in `group_vars/all`; a value that differs between hosts is",
+        "refused unless the table says *host*.",
+    ]
+    for role in ROLES:
+        lines += ["", f"## {role}", "", f"{_SUMMARIES[role]}.", ""]
+        lines += ["| Variable | Type | Default | Meaning |", "|---|---|---|---|"]
+        for option in options_of(role):
+            lines += _rows(option, option.name, top=True)
+    return "\n".join(lines) + "\n"
+
+
+def _rows(option: Option, path: str, *, top: bool = False) -> list[str]:
+    kind = f"{option.type} of {option.elements}" if option.elements == "dict" else option.type
+    if top and option.scope == "host":
+        kind += ", *host*"
+    default = "required" if option.required else "" if option.default is None else f"`{_inline(option.default)}`"
+    meaning = described(option).removesuffix(" Each host may have its own.")
+    if option.choices:
+        meaning += " One of " + ", ".join(f"`{choice}`" for choice in option.choices) + "."
+    rows = [f"| `{path}` | {kind} | {default} | {meaning} |"]
+    inner = f"{path}[]" if option.elements else path
+    for key in option.keys:
+        rows += _rows(key, f"{inner}.{key.name}")
+    return rows
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, str):
+        return f'"{value}"' if "{" in value else value
+    return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("...\n").strip()
