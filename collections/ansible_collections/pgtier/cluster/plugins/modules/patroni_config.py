@@ -118,7 +118,7 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.client import NoAnswer, PatroniClient, PatroniError
+from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.client import PatroniClient, PatroniError
 from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.converge import Deadline, converge, predict
 
 
@@ -145,7 +145,7 @@ def main() -> None:
         else:
             deadline = Deadline(wanted["wait"], time.monotonic, time.sleep)
             result = converge(client, wanted["config"], wanted["exact_paths"], wanted["members"], deadline)
-    except (NoAnswer, PatroniError, ValueError) as error:
+    except (PatroniError, ValueError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

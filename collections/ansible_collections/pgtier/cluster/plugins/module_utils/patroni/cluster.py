@@ -62,13 +62,17 @@ def not_ready(cluster: Cluster, expected: Iterable[str], config: Mapping[str, An
         for name in (cluster["leader"], *(name for name in expected if name != cluster["leader"]))
         if (reason := _member_not_ready(name, members.get(name), cluster))
     ]
-    mode = str(config.get("synchronous_mode", "off")).lower()
-    if not reasons and mode in ("on", "true", "quorum"):
+    if not reasons and synchronous_mode(config) != "off":
         able = sum(1 for name in expected if name != cluster["leader"] and not members[name]["tags"].get("nosync"))
         wanted = min(int(config.get("synchronous_node_count") or 1), able)
         if len(cluster["synchronous_standbys"]) < wanted:
             reasons.append(f"{len(cluster['synchronous_standbys'])} of {wanted} synchronous standbys")
     return reasons
+
+
+def synchronous_mode(config: Mapping[str, Any]) -> str:
+    word = str(config.get("synchronous_mode", "off")).lower()
+    return "quorum" if word == "quorum" else "on" if word in ("on", "true", "yes", "1") else "off"
 
 
 def pending_restarts(members: Iterable[Member]) -> list[dict[str, Any]]:
