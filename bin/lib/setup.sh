@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Shared by bin/quickstart and bin/test: what this computer needs before Ansible can start, and a word on each thing done.
 # Sourced, not run. Sets `top` (the root of the checkout), goes there, and puts the venv's programs first on PATH.
 #
@@ -21,6 +22,7 @@ export ANSIBLE_CONFIG="$top/ansible.cfg"
 export LC_ALL=C.UTF-8 LANG=C.UTF-8
 
 # What the lab needs of a Debian computer.
+# shellcheck disable=SC2034  # for the scripts that source this one
 lab_packages=(iproute2 mmdebstrap nftables openssh-client systemd-container)
 
 say() {
@@ -46,7 +48,7 @@ step() {
 }
 
 need_root() {
-  [ "$(id -u)" = 0 ] || die "the lab's hosts need root (namespaces, mounts, a bridge): run 'sudo $0 $*'"
+  [ "$(id -u)" = 0 ] || die "the lab's hosts need root (namespaces, mounts, a bridge): run it with sudo"
 }
 
 _installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
