@@ -14,6 +14,7 @@ class Unreadable:
     """Stands for a variable whose value could not be worked out, such as a template with an undefined name."""
 
     problem: str
+    remedy: str = "Define what the expression refers to, or write the value itself."
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,13 @@ from .settings import Settings
 from .topology import Topology
 
 # Extensions that postgresql-17 itself brings on Debian.
-_WITH_POSTGRESQL = frozenset(
-    """
+_WITH_POSTGRESQL = """
     amcheck autoinc bloom btree_gin btree_gist citext cube dblink dict_int dict_xsyn earthdistance file_fdw
     fuzzystrmatch hstore insert_username intagg intarray isn lo ltree moddatetime pageinspect pg_buffercache
     pg_freespacemap pg_prewarm pg_stat_statements pg_surgery pg_trgm pg_visibility pg_walinspect pgcrypto
     pgrowlocks pgstattuple postgres_fdw refint seg sslinfo tablefunc tcn tsm_system_rows tsm_system_time
     unaccent uuid-ossp xml2 plpgsql
-    """.split()
-)
+"""
 
 
 def notes(settings: Settings, topology: Topology) -> list[str]:
@@ -31,7 +29,7 @@ def _notes(settings: Settings, topology: Topology) -> Iterator[str]:
         yield "One failover candidate: nothing takes over when it is lost."
     if settings["patroni_recovery_point"] is None and recovery_point(settings, topology) == "async":
         yield (
-            f"Recovery point is async, for zero asks for {CANDIDATES_FOR_ZERO} failover candidates and there are {count}: "
+            f"Recovery point is async, for zero asks for {CANDIDATES_FOR_ZERO} failover candidates, not {count}: "
             "the latest commits may be lost with the primary. Set patroni_recovery_point to choose."
         )
     if settings["patroni_recovery_point"] == "zero" and count == CANDIDATES_FOR_ZERO - 1:
@@ -43,5 +41,5 @@ def _notes(settings: Settings, topology: Topology) -> Iterator[str]:
     if not settings["postgresql_client_networks"]:
         yield "postgresql_client_networks is empty: only the cluster's own hosts can connect."
     unknown = {name for entry in settings["databases"] for name in entry["extensions"]}
-    for name in sorted(unknown - _WITH_POSTGRESQL - EXTENSION_PACKAGES.keys()):
+    for name in sorted(unknown - set(_WITH_POSTGRESQL.split()) - EXTENSION_PACKAGES.keys()):
         yield f"Extension {name}: its package is not known; add it to system_packages."

@@ -251,7 +251,7 @@ _DATABASES = (
         keys=(
             Option("name", "str", "Name of the database.", required=True),
             Option("owner", "str", "User of `databases_users` that owns it.", required=True),
-            Option("encoding", "str", "Character set.", "UTF8", choices=("UTF8", "LATIN1", "LATIN9", "SQL_ASCII")),
+            Option("encoding", "str", "Character set. The locale, C.UTF-8, takes no other.", "UTF8", choices=("UTF8",)),
             Option("extensions", "list", "Extensions beside pg_stat_statements.", [], elements="str"),
             Option(
                 "schemas",

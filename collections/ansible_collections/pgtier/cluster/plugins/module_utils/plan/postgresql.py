@@ -52,7 +52,7 @@ def cores_of(settings: Settings, facts: Facts, host: str) -> int | None:
 
 def cluster_parameters(settings: Settings, topology: Topology, facts: Facts) -> Values:
     """Parameters that hold for all members. Those that need a size nobody knows yet are left out."""
-    senders = max(10, 2 * len(topology.members) + 4)
+    senders = wal_senders(topology)
     values: Values = {
         **COMMON,
         **PROFILES[settings["postgresql_profile"]],
@@ -66,6 +66,10 @@ def cluster_parameters(settings: Settings, topology: Topology, facts: Facts) -> 
     if workers is not None:
         values["max_worker_processes"] = workers
     return _sorted({**values, **written(settings["postgresql_parameters"])})
+
+
+def wal_senders(topology: Topology) -> int:
+    return max(10, 2 * len(topology.members) + 4)
 
 
 def member_parameters(settings: Settings, topology: Topology, facts: Facts, member: str) -> Values:

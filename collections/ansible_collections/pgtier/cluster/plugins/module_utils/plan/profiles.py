@@ -85,6 +85,20 @@ COMMON: Values = {
 # A replica for reports lets its queries hold up replay for an hour, and does not hold up the primary's vacuum.
 ANALYTICS_MEMBER: Values = {"hot_standby_feedback": "off", "max_standby_streaming_delay": "1h"}
 
+# What Patroni takes from its dynamic configuration only: a standby with less than its primary would stop.
+SAME_ON_ALL_MEMBERS = frozenset(
+    (
+        "max_connections",
+        "max_locks_per_transaction",
+        "max_prepared_transactions",
+        "max_wal_senders",
+        "max_worker_processes",
+        "track_commit_timestamp",
+        "wal_level",
+        "wal_log_hints",
+    )
+)
+
 SOURCES: dict[str, str] = {
     "shared_buffers": "PostgreSQL manual 19.4: a quarter of memory",
     "effective_cache_size": "pgtune: three quarters of memory",

@@ -45,7 +45,8 @@ def _value(variables: Mapping[str, Any], name: str) -> Any:
     try:
         return plain(variables[name])
     except Exception as error:
-        return Unreadable(str(error).splitlines()[0] if str(error) else type(error).__name__)
+        first_line = next(iter(str(error).splitlines()), type(error).__name__)
+        return Unreadable(f"its value cannot be worked out: {first_line}")
 
 
 def plain(value: Any) -> Any:
@@ -68,5 +69,5 @@ def plain(value: Any) -> Any:
 def _hidden(value: Any) -> Any:
     """A password never enters the plan, nor a message about a mistake."""
     if isinstance(value, bool | int | float):
-        return Unreadable("it is a number and not text; put it in quotes")
+        return Unreadable("is a number and not text", "Put it in quotes.")
     return None if value is None else HIDDEN

@@ -59,8 +59,8 @@ class _Reader:
                     self.where,
                     path,
                     "",
-                    f"its value cannot be worked out: {value.problem}",
-                    "Define what the expression refers to, or write the value itself.",
+                    value.problem,
+                    value.remedy,
                 )
             )
             return default

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..mistakes import Mistake
-from . import topology
+from . import capacity, names, network, parameters, topology
 from .subject import Subject
 
 __all__ = ["CHECKS", "Subject", "validate"]
@@ -12,6 +12,21 @@ CHECKS = (
     topology.groups,
     topology.addresses,
     topology.roles,
+    names.hosts,
+    names.scope,
+    names.databases,
+    names.users,
+    network.ports,
+    network.client_networks,
+    network.hba_rules,
+    parameters.cluster,
+    parameters.members,
+    parameters.system,
+    capacity.pools,
+    capacity.proxies,
+    capacity.connections,
+    capacity.limits,
+    capacity.memory,
 )
 
 

@@ -48,14 +48,11 @@ def addresses(subject: Subject) -> Iterator[Mistake]:
         variable, value = written_address(subject.inventory, host)
         address = parse_address(value)
         if address is None:
-            unreadable = isinstance(value, Unreadable)
             yield Mistake(
                 f"host {host}",
                 variable,
-                "" if unreadable else show(value),
-                f"its value cannot be worked out: {value.problem}"
-                if isinstance(value, Unreadable)
-                else "is not an IP address",
+                "" if isinstance(value, Unreadable) else show(value),
+                value.problem if isinstance(value, Unreadable) else "is not an IP address",
                 "Set pgtier_address, or ansible_host, to the host's IP address: pg_hba and etcd go by it.",
             )
             continue

@@ -1,0 +1,79 @@
+"""Ports that clash, and networks and pg_hba rules that nothing could be made of."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+
+from ..hosts import ports as ports_of
+from ..logins import SERVICE_USERS, SUPERUSER
+from ..mistakes import Mistake, show
+from .subject import Subject
+
+_TOKEN = re.compile(r"[^\s\"#]+")
+
+
+def ports(subject: Subject) -> Iterator[Mistake]:
+    """One mistake for each two variables, however many hosts they meet on."""
+    clashes: dict[tuple[str, str, int], list[str]] = {}
+    for host in subject.inventory.hosts:
+        owner: dict[int, str] = {}
+        for port in ports_of(subject.settings, subject.topology, host):
+            number, variable = port["port"], port["variable"]
+            if number in owner:
+                clashes.setdefault((variable, owner[number], number), []).append(host)
+            owner.setdefault(number, variable)
+    for (variable, other, number), hosts in clashes.items():
+        yield Mistake(
+            f"host{'s' if len(hosts) > 1 else ''} {', '.join(hosts)}",
+            variable,
+            show(number),
+            f"is the port of {other} too, on the same host",
+            f"Set {variable} or {other} to a port that is free.",
+        )
+
+
+def client_networks(subject: Subject) -> Iterator[Mistake]:
+    networks = subject.settings["postgresql_client_networks"]
+    for index, value in enumerate(networks):
+        path = f"postgresql_client_networks[{index}]"
+        yield from _network(path, value)
+        if value in networks[:index]:
+            yield Mistake("cluster", path, show(value), "is listed twice", "Remove one.")
+
+
+def hba_rules(subject: Subject) -> Iterator[Mistake]:
+    for index, rule in enumerate(subject.settings["postgresql_hba"]):
+        path = f"postgresql_hba[{index}]"
+        for key in ("database", "user"):
+            if rule[key] and not _TOKEN.fullmatch(rule[key]):
+                yield Mistake(
+                    "cluster",
+                    f"{path}.{key}",
+                    show(rule[key]),
+                    "would break the line of pg_hba",
+                    "Separate names by commas alone, without blanks, quotes or #.",
+                )
+        for user in {SUPERUSER, *SERVICE_USERS} & {*rule["user"].split(",")}:
+            yield Mistake(
+                "cluster",
+                f"{path}.user",
+                show(rule["user"]),
+                f"names {user}, which an earlier rule refuses from everywhere but the cluster's hosts",
+                "Make a user of your own in databases_users for it.",
+            )
+        if rule["address"]:
+            yield from _network(f"{path}.address", rule["address"])
+
+
+def _network(path: str, value: str) -> Iterator[Mistake]:
+    try:
+        loose = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        yield Mistake("cluster", path, show(value), "is not a network", "Use CIDR notation, such as 10.1.2.0/24.")
+        return
+    if "/" not in value:
+        yield Mistake("cluster", path, show(value), "has no mask", f"Did you mean {loose}?")
+    elif str(loose.network_address) != str(ipaddress.ip_interface(value).ip):
+        yield Mistake("cluster", path, show(value), "has bits set right of its mask", f"Did you mean {loose}?")
