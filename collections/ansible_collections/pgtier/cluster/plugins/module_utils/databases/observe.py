@@ -27,12 +27,10 @@ _SETTINGS = """
 SELECT current_setting('server_version_num')::int, coalesce(current_setting('scram_iterations', true)::int, 4096)"""
 
 # Secrets are read for the listed logins only.
-_ROLES = """
+_ROLES = f"""
 SELECT rolname::text, rolconnlimit, CASE WHEN rolname = ANY (%(names)s) THEN rolpassword END,
-       rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, rolcanlogin, rolinherit
+       {", ".join(SWITCHES.values())}
 FROM pg_authid"""
-_ROLE_SWITCHES = ("SUPERUSER", "CREATEDB", "CREATEROLE", "REPLICATION", "BYPASSRLS", "LOGIN", "INHERIT")
-assert set(_ROLE_SWITCHES) == SWITCHES
 
 # A role with CREATEROLE administers the roles it makes through a membership that gives it none of their rights
 # (version 16 on). That is no membership in the sense of the inventory.
@@ -141,7 +139,7 @@ def _roles(desired: Desired, query: Query) -> dict[str, Role]:
         members[member].add(role)
     return {
         name: Role(
-            attributes=frozenset(switch for switch, on in zip(_ROLE_SWITCHES, switches, strict=True) if on),
+            attributes=frozenset(switch for switch, on in zip(SWITCHES, switches, strict=True) if on),
             connection_limit=limit,
             member_of=frozenset(members[name]),
             password=secret,

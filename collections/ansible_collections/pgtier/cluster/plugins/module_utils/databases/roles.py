@@ -15,7 +15,16 @@ from .model import MAINTENANCE, NOTHING, Desired, Role, Server, Statement, Wante
 from .sql import identifier, listed, literal
 
 LOOKUP_LOGIN = "pgbouncer_auth"
-SWITCHES = frozenset({"SUPERUSER", "CREATEDB", "CREATEROLE", "REPLICATION", "BYPASSRLS", "LOGIN", "INHERIT"})
+# What a role is or is not, with the column of pg_authid that tells.
+SWITCHES = {
+    "BYPASSRLS": "rolbypassrls",
+    "CREATEDB": "rolcreatedb",
+    "CREATEROLE": "rolcreaterole",
+    "INHERIT": "rolinherit",
+    "LOGIN": "rolcanlogin",
+    "REPLICATION": "rolreplication",
+    "SUPERUSER": "rolsuper",
+}
 # What CREATE ROLE makes when it is told nothing.
 _FRESH = Role(frozenset({"INHERIT"}))
 _ALWAYS = frozenset({"LOGIN", "INHERIT"})
@@ -53,7 +62,7 @@ FUNCTIONS = sorted({function for service in SERVICES.values() for function in se
 def attributes_of(user: WantedUser) -> frozenset[str]:
     """The switches that are on: `NOINHERIT` and its like take one away, everything else adds one."""
     asked = {attribute.upper() for attribute in user["attributes"]}
-    return (_ALWAYS | asked & SWITCHES) - {name.removeprefix("NO") for name in asked - SWITCHES}
+    return (_ALWAYS | asked & SWITCHES.keys()) - {name.removeprefix("NO") for name in asked - SWITCHES.keys()}
 
 
 def check_roles(desired: Desired, server: Server) -> Iterator[str]:
@@ -62,13 +71,13 @@ def check_roles(desired: Desired, server: Server) -> Iterator[str]:
         if user["service"] and name not in SERVICES:
             yield f"user `{name}` is marked as a service, and the tier's services are {listed(SERVICES)}"
             continue
-        unknown = {a.upper() for a in user["attributes"]} - SWITCHES - {f"NO{switch}" for switch in SWITCHES}
+        unknown = {a.upper() for a in user["attributes"]} - SWITCHES.keys() - {f"NO{switch}" for switch in SWITCHES}
         if unknown:
             yield (
                 f"user `{name}`, attributes: unknown {listed(unknown)}; known are {listed(SWITCHES)}, each also "
                 "with NO before it"
             )
-        if name not in server.roles and name not in desired.passwords:
+        if name not in server.roles and name not in desired.passwords and "LOGIN" in attributes_of(user):
             yield f"user `{name}` has no password: give one in databases_users, or pass those of pgtier.cluster.secrets"
         # Roles that come with PostgreSQL are not checked: which there are depends on its version.
         absent = {role for role in user["member_of"] if not role.startswith("pg_")}
@@ -91,42 +100,29 @@ def plan_roles(desired: Desired, server: Server) -> Iterator[Statement]:
 
 
 def _plan_role(user: WantedUser, password: str | None, server: Server) -> Iterator[Statement]:
-    name = user["name"]
-    wanted = Role(attributes_of(user), user["connection_limit"])
+    name, attributes = user["name"], attributes_of(user)
     found = server.roles.get(name)
     before = found or _FRESH
-    changes, reasons = [], []
-    for switch in sorted(SWITCHES):
-        on = switch in wanted.attributes
-        if on != (switch in before.attributes):
-            changes.append(switch if on else f"NO{switch}")
-            reasons.append("attributes")
-    if wanted.connection_limit != before.connection_limit:
-        changes.append(f"CONNECTION LIMIT {wanted.connection_limit}")
-        reasons.append("connection limit")
-    shown = " ".join(changes)
-    if password is not None and not scram.matches(before.password, password):
-        secret = scram.build(password, iterations=server.iterations)
-        changes.append(f"PASSWORD {literal(secret)}")
-        shown = f"{shown} PASSWORD '********'".strip()
-        reasons.append("password")
-    if not changes:
+    options = [
+        switch if switch in attributes else f"NO{switch}"
+        for switch in sorted(SWITCHES)
+        if (switch in attributes) != (switch in before.attributes)
+    ]
+    if user["connection_limit"] != before.connection_limit:
+        options.append(f"CONNECTION LIMIT {user['connection_limit']}")
+    shown = list(options)
+    # A role that cannot log in needs no password; one that it has from another time stays.
+    if password is not None and "LOGIN" in attributes and not scram.matches(before.password, password):
+        options.append(f"PASSWORD {literal(scram.build(password, iterations=server.iterations))}")
+        shown.append("PASSWORD '********'")
+    if found and not options:
         return
-    purpose = f" ({SERVICES[name].purpose})" if user["service"] else ""
-    verb, why = (
-        ("CREATE", f"no such login yet{purpose}")
-        if found is None
-        else (
-            "ALTER",
-            f"{', '.join(dict.fromkeys(reasons))} differ from the inventory{purpose}",
-        )
-    )
-    statement = f"{verb} ROLE {identifier(name)} WITH "
+    verb, why = ("ALTER", "differs from the inventory") if found else ("CREATE", "no such role yet")
+    if user["service"]:
+        why += f"; {SERVICES[name].purpose}"
+    start = f"{verb} ROLE {identifier(name)}"
     yield Statement(
-        MAINTENANCE,
-        statement + " ".join(changes),
-        why,
-        shown=statement + shown if "password" in reasons else "",
+        MAINTENANCE, " ".join([start, *options]), why, shown="" if shown == options else " ".join([start, *shown])
     )
 
 
