@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+PATH = "/usr/bin:/bin"
 _MARK = "-- pgtier: next result --"
 
 
@@ -66,7 +67,7 @@ class Psql:
                 timeout=timeout,
                 cwd="/",
                 env={
-                    "PATH": "/usr/bin:/bin",
+                    "PATH": PATH,
                     "LC_ALL": "C.UTF-8",
                     "PGAPPNAME": "pgtier",
                     "PGCONNECT_TIMEOUT": str(self.connect_timeout),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -40,15 +40,13 @@ def plan_patch(current: Mapping[str, Any], desired: Mapping[str, Any], exact_pat
     """The smallest PATCH that brings `current` to `desired`; empty if nothing is to be done.
 
     Keys that `desired` does not name are left alone, except below a path of `exact_paths` ("postgresql.parameters"):
-    there they are removed. A null in `desired` removes its key. No null is sent for a key that does not exist,
-    because Patroni would store it where its parent is new.
+    there they are removed. A null in `desired` removes its key. No null is sent for a key that is not there, because
+    Patroni would store it where its parent is new; and a null once stored is left, because Patroni does not remove it.
     """
-    exact = {tuple(path.split(".")) for path in exact_paths}
-    patch = _patch(current, desired, exact, ())
-    for path in exact:
-        if _get(current, path) is not None and _get(desired, path) is None:
-            _set(patch, path, None)
-    return patch
+    wanted = copy.deepcopy(dict(desired))
+    for path in exact_paths:
+        _add_removals(current, wanted, path.split("."))
+    return _patch(current, wanted)
 
 
 def apply_patch(current: Mapping[str, Any], patch: Mapping[str, Any]) -> Config:
@@ -64,41 +62,35 @@ def apply_patch(current: Mapping[str, Any], patch: Mapping[str, Any]) -> Config:
     return result
 
 
-def _patch(
-    current: Mapping[str, Any], desired: Mapping[str, Any], exact: set[tuple[str, ...]], at: tuple[str, ...]
-) -> Config:
+def _patch(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> Config:
     patch: Config = {}
-    for key, value in desired.items():
+    for key, value in wanted.items():
+        now = current.get(key)
         if value is None:
-            if key in current:
+            if now is not None:
                 patch[key] = None
-        elif isinstance(value, Mapping) and isinstance(current.get(key), Mapping):
-            if below := _patch(current[key], value, exact, (*at, key)):
+        elif isinstance(value, Mapping) and isinstance(now, Mapping):
+            if below := _patch(now, value):
                 patch[key] = below
         elif isinstance(value, Mapping):
             patch[key] = _without_nulls(value)
-        elif not same(current.get(key), value):
+        elif not same(now, value):
             patch[key] = value
-    if at in exact:
-        patch.update({key: None for key in current if key not in desired})
     return patch
+
+
+def _add_removals(current: Mapping[str, Any], wanted: Config, path: Sequence[str]) -> None:
+    """Say in `wanted`, with nulls, that what `current` alone has at and below `path` is to go."""
+    key, *rest = path
+    now = current.get(key)
+    if rest:
+        if isinstance(now, Mapping) and isinstance(below := wanted.setdefault(key, {}), dict):
+            _add_removals(now, below, rest)
+    elif key not in wanted:
+        wanted[key] = None
+    elif isinstance(now, Mapping) and isinstance(wanted[key], dict):
+        wanted[key].update({name: None for name in now if name not in wanted[key]})
 
 
 def _without_nulls(value: Mapping[str, Any]) -> Config:
     return {k: _without_nulls(v) if isinstance(v, Mapping) else v for k, v in value.items() if v is not None}
-
-
-def _get(config: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    value: Any = config
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-def _set(config: Config, path: tuple[str, ...], value: Any) -> None:
-    *parents, last = path
-    for key in parents:
-        config = config.setdefault(key, {})
-        if config is None:  # a parent is removed as a whole already
-            return
-    config[last] = value
