@@ -176,8 +176,7 @@ class Lab:
 
     def observe(self, extra: dict[str, int] | None = None) -> Observed:
         known = {**(extra or {}), **{name: index for name, index in self.known_hosts_of_lab().items() if index}}
-        isolated, pairs = wires.isolated(self.net), wires.cut_pairs(self.net)
-        cut_ports = isolated | {port for pair in pairs for port in pair}
+        cut_ports = self._cut_ports()
         return Observed(
             image=self.recipe is not None and image.image_path(self.cache, self.recipe).is_dir(),
             key=(self.state / "ssh/id_ed25519.pub").is_file(),
@@ -188,6 +187,12 @@ class Lab:
             directory=self.state.exists(),
             hosts={name: self._observe_host(self.host(name, index), cut_ports) for name, index in known.items()},
         )
+
+    def observe_host(self, name: str) -> HostState:
+        return self._observe_host(self.host(name), self._cut_ports())
+
+    def _cut_ports(self) -> set[str]:
+        return wires.isolated(self.net) | {port for pair in wires.cut_pairs(self.net) for port in pair}
 
     def _observe_host(self, host: Host, cut_ports: set[str]) -> HostState:
         group = self.group(host.name)
@@ -207,9 +212,7 @@ class Lab:
         for step in steps:
             report(str(step))
             if step.verb == "start":
-                host = self.host(step.host, wanted.get(step.host))
-                self._before_start(host)
-                host.start(self.group(step.host))
+                self.start(self.host(step.host, wanted.get(step.host)))
                 started[step.host] = time.monotonic()
             elif step.verb == "prepare":
                 self.prepare(self.host(step.host, wanted[step.host]))
@@ -255,7 +258,7 @@ class Lab:
         host.prepare(image.image_path(self.cache, self.recipe), hosts.nameservers(), self._public_key())
         self.write_shared_files()
 
-    def _before_start(self, host: Host) -> None:
+    def start(self, host: Host) -> None:
         """A host starts with this machine's present name servers, on an image that is there, and in an empty group."""
         base = Path(host.record["image"])
         if not base.is_dir():
@@ -263,6 +266,7 @@ class Lab:
         self.group(host.name).kill()
         host.write_files(hosts.nameservers(), self._public_key())
         self.write_shared_files()
+        host.start(self.group(host.name))
 
     def do_attach(self, name: str) -> None:
         wires.attach(self.net, self.host(name).index)

@@ -54,6 +54,9 @@ chroot "$root" systemctl --quiet enable systemd-networkd.service ssh.service
 chroot "$root" systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer
 # The journal is kept: after a power loss one wants to read what came before.
 mkdir -p "$root/var/log/journal"
+# What systemd does at the first start after an update of /usr is done once, here.
+chroot "$root" journalctl --quiet --update-catalog
+chroot "$root" /usr/lib/systemd/systemd-update-done
 rm -f "$root/etc/hostname" "$root/etc/resolv.conf" "$root/etc/machine-id"
 """
 
@@ -93,7 +96,7 @@ class Recipe:
 
     @property
     def download(self) -> str:
-        """The first hook, while the root still has a resolv.conf: the base system's own packages leave the archive, the tier's come in."""
+        """The first hook: the base system's own packages leave the archive, the tier's come in."""
         wanted = " ".join(self.downloaded)
         return (
             'set -eu\nchroot "$1" apt-get clean\n'
