@@ -94,8 +94,8 @@ def variables_table() -> str:
     lines = [
         "# Variables",
         "",
-        f"{_GENERATED}. All are optional. Set those of the cluster in `group_vars/all`; a value that differs between hosts is",
-        "refused unless the table says *host*.",
+        f"{_GENERATED}. All are optional. Set those of the cluster in",
+        "`group_vars/all`; a value that differs between hosts is refused unless the table says *host*.",
     ]
     for role in ROLES:
         lines += ["", f"## {role}", "", f"{_SUMMARIES[role]}.", ""]

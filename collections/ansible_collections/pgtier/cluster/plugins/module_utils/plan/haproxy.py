@@ -29,13 +29,10 @@ def haproxy(settings: Settings, topology: Topology) -> Haproxy:
 
 
 def _backend(target: Target, settings: Settings, topology: Topology) -> HaproxyBackend:
-    # Lag is measured against the leader's position in etcd, so it can be old by one loop of Patroni. A replica that
-    # replays an archive passes /replica, hence the demand that it streams.
-    replica = f"/replica?lag={settings['haproxy_replica_max_lag_mb']}MB&replication_state=streaming"
     members = topology.analytics if target == "analytics" else topology.candidates
     return HaproxyBackend(
         name=target,
-        check="/primary" if target == "primary" else replica,
+        check=_check(target, settings),
         balance="roundrobin",
         servers=[
             HaproxyServer(
@@ -51,3 +48,15 @@ def _backend(target: Target, settings: Settings, topology: Topology) -> HaproxyB
         # Sessions on a lost primary or replica would hang. A report of an hour is worth more than a quick error.
         shutdown_sessions_on_down=target != "analytics",
     )
+
+
+def _check(target: Target, settings: Settings) -> str:
+    if target == "primary":
+        return "/primary"
+    # A replica that replays an archive passes /replica too, hence the demand that it streams.
+    streaming = "replication_state=streaming"
+    if target == "analytics":
+        # A long report holds replay up: a bound on lag would close the endpoint whenever it is used.
+        return f"/replica?{streaming}"
+    # Lag is what is not replayed, against the leader's position in etcd, which can be old by one loop of Patroni.
+    return f"/replica?lag={settings['haproxy_replica_max_lag_mb']}MB&{streaming}"

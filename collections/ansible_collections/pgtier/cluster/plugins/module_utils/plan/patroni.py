@@ -100,7 +100,9 @@ def _local(
         "restapi": {"listen": restapi, "connect_address": restapi},
         "etcd3": {"hosts": list(etcd_hosts)},
         "bootstrap": {
-            "dcs": dynamic,
+            # Patroni 4.0's own check of its file knows only true and false here. The mode comes with the dynamic
+            # configuration, before anyone has a database to write to.
+            "dcs": {key: value for key, value in dynamic.items() if key != "synchronous_mode"},
             "initdb": [
                 {"encoding": "UTF8"},
                 # PostgreSQL's own provider: an upgrade of glibc cannot change the order of an index.

@@ -140,4 +140,4 @@ def _whole_mb(kb: int) -> int:
 
 
 def _sorted(values: Values) -> Values:
-    return dict(sorted(values.items()))
+    return {name: values[name] for name in sorted(values, key=str)}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .inventory import Inventory, Unreadable
+from .inventory import GROUPS, Inventory, Unreadable
 from .mistakes import Mistake, show
 from .options import OPTIONS, PREFIXES, Option
 
@@ -177,23 +177,33 @@ def _or_default(reader: _Reader, option: Option, value: Any) -> Any:
 
 
 def _cluster_value(inventory: Inventory, option: Option) -> tuple[Any, list[Mistake]]:
-    """The one value of all hosts that have it: a group's file may leave it out for the other groups."""
-    written = [(host, inventory.value(host, option.name)) for host in inventory.hosts]
-    written = [(host, value) for host, value in written if value is not None]
+    """The one value of all hosts that have it. Whole groups may go without: a group's file need not be everyone's."""
+    written = {host: inventory.value(host, option.name) for host in inventory.hosts}
+    written = {host: value for host, value in written.items() if value is not None}
     if not written:
         return copy.deepcopy(option.default), []
-    first_host, first = written[0]
-    for host, value in written[1:]:
-        if value != first:
-            return copy.deepcopy(option.default), [
-                Mistake(
-                    f"host {host}",
-                    option.name,
-                    show(value),
-                    f"differs from {show(first)} on host {first_host}, but it holds for the whole cluster",
-                    "Set it once, in group_vars/all.",
-                )
-            ]
+    first_host, first = next(iter(written.items()))
+    covered = {
+        host for group in GROUPS if written.keys() >= {*inventory.members(group)} for host in inventory.members(group)
+    }
+    problems = {
+        host: f"differs from {show(first)} on host {first_host}"
+        if value != first
+        else "is not set on the other hosts of its groups"
+        for host, value in written.items()
+        if value != first or host not in covered
+    }
+    if problems:
+        return copy.deepcopy(option.default), [
+            Mistake(
+                f"host {host}",
+                option.name,
+                show(written[host]),
+                f"{problem}, but it holds for the whole cluster",
+                "Set it once, in group_vars/all.",
+            )
+            for host, problem in problems.items()
+        ]
     reader = _Reader("cluster")
     return reader.read(option, first, option.name), reader.mistakes
 

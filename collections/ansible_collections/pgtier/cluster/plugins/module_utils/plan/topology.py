@@ -35,12 +35,12 @@ class Topology:
 
 
 def written_address(inventory: Inventory, host: str) -> tuple[str, object]:
-    """The variable that gives a host's address, and its value. A host without any is its own address."""
+    """The variable that gives a host's address, and its value. A host may be named by its address instead."""
     for variable in ("pgtier_address", "ansible_host"):
         value = inventory.value(host, variable)
         if value is not None:
             return variable, value
-    return "ansible_host", host
+    return "", host
 
 
 def parse_address(value: object) -> IPAddress | None:

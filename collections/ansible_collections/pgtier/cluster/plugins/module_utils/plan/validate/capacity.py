@@ -22,6 +22,7 @@ _REST_MB = 256
 # Autovacuum workers, and queries that sort or hash at the same time.
 _AUTOVACUUM_WORKERS = 3
 _BUSY_QUERIES = 20
+_SERVERS = {"primary": "the primary", "replica": "one replica", "analytics": "one analytics replica"}
 
 
 def pools(subject: Subject) -> Iterator[Mistake]:
@@ -86,12 +87,12 @@ def connections(subject: Subject) -> Iterator[Mistake]:
         if found["total"] <= found["available"]:
             continue
         terms = "; ".join(term["text"] for term in found["terms"])
-        left = f"{found['available']} are left ({found['max_connections']} less {found['reserved']} reserved)"
+        left = f"{max(0, found['available'])} are left ({found['max_connections']} less {found['reserved']} reserved)"
         yield Mistake(
             "cluster",
             "postgresql_max_connections",
             show(found["max_connections"]),
-            f"is too few for the pools: {found['total']} connections may go to the {server}, and {left}. {terms}",
+            f"is too few for the pools: {found['total']} connections may go to {_SERVERS[server]}, and {left}. {terms}",
             f"Raise it to {found['total'] + found['reserved']} or more, or lower pgbouncer_pool_size or "
             "pgbouncer_session_pool_size.",
         )

@@ -31,7 +31,7 @@ def hosts(subject: Subject) -> Iterator[Mistake]:
                 "",
                 "",
                 "its name cannot be that of a member of Patroni or etcd",
-                f"Begin with a letter or digit and go on with those, dots, hyphens or underscores, {_MOST_BYTES} in all.",
+                f"Begin with a letter or digit, go on with those, dots, hyphens, underscores; {_MOST_BYTES} in all.",
             )
     for host in subject.inventory.members("postgres"):
         # Patroni's slot_name_from_member_name: one slot would serve two members.

@@ -50,9 +50,8 @@ def addresses(subject: Subject) -> Iterator[Mistake]:
         if address is None:
             yield Mistake(
                 f"host {host}",
-                variable,
-                "" if isinstance(value, Unreadable) else show(value),
-                value.problem if isinstance(value, Unreadable) else "is not an IP address",
+                variable or "ansible_host",
+                *_no_address(variable, value),
                 "Set pgtier_address, or ansible_host, to the host's IP address: pg_hba and etcd go by it.",
             )
             continue
@@ -73,6 +72,13 @@ def addresses(subject: Subject) -> Iterator[Mistake]:
                 "Give each host its own; a host in several groups is listed in each under one name.",
             )
         first_with.setdefault(str(address), host)
+
+
+def _no_address(variable: str, value: object) -> tuple[str, str]:
+    """What is shown of the value, and the problem."""
+    if isinstance(value, Unreadable):
+        return "", value.problem
+    return (show(value), "is not an IP address") if variable else ("", "has no address")
 
 
 def roles(subject: Subject) -> Iterator[Mistake]:
