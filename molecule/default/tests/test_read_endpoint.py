@@ -1,0 +1,183 @@
+"""6442: reads go to the replicas, evenly; one that stops leaves within seconds; without any, the primary answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+import pytest
+from tier import Tier, join, wait_until
+
+WHO = "SELECT host(inet_server_addr()), pg_is_in_recovery()"
+CLIENTS = 20
+QUERIES_PER_CLIENT = 200
+# How long a stopped replica may go on to be asked: two checks of HAProxy and what a busy machine adds.
+LEAVES_WITHIN_SECONDS = 8
+RETURNS_WITHIN_SECONDS = 60
+
+
+@dataclass
+class Answers:
+    """Who answered, and when a query failed (on the clock of time.monotonic)."""
+
+    servers: list[tuple[float, str, bool]] = field(default_factory=list)
+    errors: list[tuple[float, str]] = field(default_factory=list)
+
+    def since(self, begin: float) -> Counter[str]:
+        return Counter(server for moment, server, _ in self.servers if moment >= begin)
+
+    def errors_since(self, begin: float) -> list[str]:
+        return [error for moment, error in self.errors if moment >= begin]
+
+
+def reader(tier: Tier, endpoint: str, proxy: int, go_on: Callable[[int], bool], answers: Answers) -> None:
+    """One client: it keeps its connection, and connects again when it lost it, as an application does."""
+    conninfo = tier.conninfo(endpoint, proxy=proxy)
+    connection: psycopg.Connection[tuple[str, bool]] | None = None
+    number = 0
+    while go_on(number):
+        number += 1
+        try:
+            if connection is None or connection.closed:
+                connection = psycopg.connect(conninfo, autocommit=True)
+            row = connection.execute(WHO).fetchone()
+            assert row is not None
+            answers.servers.append((time.monotonic(), *row))
+        except psycopg.Error as error:
+            answers.errors.append((time.monotonic(), str(error)))
+            if connection is not None:
+                connection.close()
+            time.sleep(0.05)
+    if connection is not None:
+        connection.close()
+
+
+def bounded_run(tier: Tier, endpoint: str, proxy: int) -> Answers:
+    answers = Answers()
+    threads = [
+        threading.Thread(
+            target=reader,
+            args=(tier, endpoint, proxy, lambda number: number < QUERIES_PER_CLIENT, answers),
+            daemon=True,
+        )
+        for _ in range(CLIENTS)
+    ]
+    for thread in threads:
+        thread.start()
+    join(threads)
+    return answers
+
+
+@contextmanager
+def steady_readers(tier: Tier, clients: int = 6) -> Iterator[Answers]:
+    """Clients that read all the time, some dozens of queries a second, until the block is left."""
+    answers = Answers()
+    over = threading.Event()
+
+    def go_on(_number: int) -> bool:
+        return not over.wait(0.05)
+
+    proxies = len(tier.groups["proxy"])
+    threads = [
+        threading.Thread(target=reader, args=(tier, "replica", number % proxies, go_on, answers), daemon=True)
+        for number in range(clients)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        join(threads)
+
+
+@contextmanager
+def stopped(tier: Tier, *names: str) -> Iterator[None]:
+    """PostgreSQL and Patroni stopped on these hosts, as for maintenance of the host."""
+    try:
+        for name in names:
+            tier.host(name).check_output("systemctl stop patroni")
+        yield
+    finally:
+        for name in names:
+            tier.host(name).check_output("systemctl start patroni")
+
+
+@pytest.mark.parametrize("endpoint", ["replica", "replica_session", "replica_direct"])
+def test_only_replicas_answer(tier: Tier, endpoint: str) -> None:
+    replicas = {tier.address(name) for name in tier.replicas()}
+    for proxy in range(len(tier.groups["proxy"])):
+        for _ in range(10):
+            with tier.connect(endpoint, proxy=proxy) as connection:
+                row = connection.execute(WHO).fetchone()
+                assert row is not None and row[0] in replicas and row[1]
+
+
+@pytest.mark.parametrize("proxy", [0, 1])
+def test_reads_are_spread_within_five_percent_of_even(tier: Tier, proxy: int) -> None:
+    answers = bounded_run(tier, "replica", proxy)
+    replicas = {tier.address(name) for name in tier.replicas()}
+    spread = answers.since(0)
+    assert answers.errors == []
+    assert set(spread) == replicas
+    total = CLIENTS * QUERIES_PER_CLIENT
+    assert spread.total() == total
+    even = total / len(replicas)
+    assert all(abs(number - even) <= 0.05 * even for number in spread.values()), dict(spread)
+
+
+def test_a_stopped_replica_leaves_and_returns(tier: Tier) -> None:
+    gone, stays = tier.replicas()
+    with steady_readers(tier) as answers:
+        wait_until("both replicas answer", 20, lambda: len(answers.since(0)) == 2)
+        with stopped(tier, gone):
+            begin = time.monotonic()
+            # Nothing more is sent to it, and no query fails, from here on.
+            time.sleep(LEAVES_WITHIN_SECONDS)
+            settled = time.monotonic()
+            time.sleep(5)
+            assert answers.errors_since(settled) == []
+            assert set(answers.since(settled)) == {tier.address(stays)}
+        wait_until(
+            "the replica is asked again",
+            RETURNS_WITHIN_SECONDS,
+            lambda: tier.address(gone) in answers.since(time.monotonic() - 1),
+        )
+        back = time.monotonic()
+        time.sleep(3)
+        assert answers.errors_since(back) == []
+    last = max((moment for moment, _ in answers.errors), default=begin)
+    print(f"{len(answers.errors)} errors, the last {last - begin:.1f} s after the stop")
+    assert last - begin < LEAVES_WITHIN_SECONDS
+
+
+def test_without_a_replica_the_primary_answers_and_with_one_it_stops(tier: Tier) -> None:
+    leader, replicas = tier.leader(), tier.replicas()
+    primary = tier.address(leader)
+    assert tier.ask("replica", "SELECT host(inet_server_addr())") != primary
+    with stopped(tier, *replicas):
+        begin = time.monotonic()
+        wait_until(
+            "the primary answers on the read endpoint",
+            20,
+            lambda: tier.ask("replica", "SELECT host(inet_server_addr())") == primary,
+        )
+        print(f"the primary answered after {time.monotonic() - begin:.1f} s")
+        for proxy in range(len(tier.groups["proxy"])):
+            assert tier.ask("replica", "SELECT host(inet_server_addr())", proxy=proxy) == primary
+            assert tier.ask("replica_direct", "SELECT host(inet_server_addr())", proxy=proxy) == primary
+    wait_until("the replicas stream again", 90, tier.whole)
+
+    def only_replicas() -> bool:
+        return all(
+            tier.ask("replica", "SELECT host(inet_server_addr())", proxy=proxy) != primary
+            for proxy in range(len(tier.groups["proxy"]))
+            for _ in range(6)
+        )
+
+    wait_until("only replicas answer again", RETURNS_WITHIN_SECONDS, only_replicas)
