@@ -15,7 +15,7 @@ SEQUENCE = ["destroy", "create", "converge", "verify", "destroy"]
 
 
 def molecule_output(*actions: str, outcome: str = "Successful") -> str:
-    return "\n".join(f"INFO     default ➜ {action}: Executed: {outcome}" for action in actions)
+    return "\n".join(f"INFO     [default > {action}] Executed: {outcome}" for action in actions)
 
 
 @pytest.mark.parametrize(
@@ -25,10 +25,10 @@ def molecule_output(*actions: str, outcome: str = "Successful") -> str:
         (molecule_output(*SEQUENCE[:-1]), 4, 1),
         ("", 0, 5),
         (molecule_output(*SEQUENCE, outcome="Failed"), 0, 5),
-        (molecule_output(*SEQUENCE) + "\nWARNING  default ➜ verify: Skipping, no tests found.", 5, 1),
+        (molecule_output(*SEQUENCE) + "\nWARNING  [default > verify] Skipping, no tests found.", 5, 1),
         (
             molecule_output("destroy", "create", "verify", "destroy")
-            + "\nWARNING  default ➜ converge: Executed: Missing playbook (Remove from test_sequence to suppress)",
+            + "\nWARNING  [default > converge] Executed: Missing playbook (Remove from test_sequence to suppress)",
             4,
             1,
         ),

@@ -76,11 +76,10 @@ def pytest_report(xml: str | None) -> Count:
 
 def molecule_actions(sequence: list[str], output: str) -> Count:
     """Each action of a scenario's sequence, in its order, has to be reported as executed and successful."""
-    reported = re.findall(r"➜ (\w+): Executed: (.+?)(?: \((.*)\))?\s*$", output, re.MULTILINE)
-    good: list[str] = [action for action, outcome, _ in reported if outcome.strip() == "Successful"]
+    reported = re.findall(r"\[.+ > (\w+)\] Executed: (\w+)", output)
     missing = list(sequence)
-    for action in good:
-        if action in missing:
+    for action, outcome in reported:
+        if outcome == "Successful" and action in missing:
             missing.remove(action)
     complaints = [f"{action} did not run or did not succeed" for action in missing]
     complaints += [f"molecule said: {line.strip()}" for line in output.splitlines() if MOLECULE_SKIPS.search(line)]
