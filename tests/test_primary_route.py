@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The route agent runs on proxy hosts as one file; here it is imported as it is."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import socket
+import struct
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "roles" / "pgbouncer" / "files" / "pgtier-primary-route"
+HEADER = "# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_port"
+
+
+def load() -> Any:
+    loader = importlib.machinery.SourceFileLoader("primary_route", str(SOURCE))
+    spec = importlib.util.spec_from_loader("primary_route", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+route = load()
+A, B = route.Server("10.0.0.1", 5432), route.Server("10.0.0.2", 5432)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["2 primary 1 pg1 10.0.0.1 2 0 1 5432", "2 primary 2 pg2 10.0.0.2 0 0 1 5432"], [A]),
+        (["2 primary 1 pg1 10.0.0.1 2 0 1 5432", "2 primary 2 pg2 10.0.0.2 2 0 1 5432"], [A, B]),
+        (["2 primary 1 pg1 10.0.0.1 0 0 1 5432", "2 primary 2 pg2 10.0.0.2 3 0 1 5432"], []),
+        (["2 primary 1 pg1 10.0.0.1 2 1 1 5432"], []),  # put into maintenance by hand
+        ([], []),
+    ],
+    ids=["one", "several", "none", "maintenance", "no servers"],
+)
+def test_running(lines: list[str], expected: list[object]) -> None:
+    assert route.running("\n".join(["1", HEADER, *lines, ""])) == expected
+
+
+def test_running_names_what_haproxy_said() -> None:
+    with pytest.raises(ValueError, match="Can't find backend"):
+        route.running("Can't find backend.\n")
+
+
+@pytest.mark.parametrize(
+    ("up", "last", "expected"),
+    [
+        ([A], None, A),
+        ([B], A, B),
+        ([], A, None),
+        ([A, B], A, A),  # before the first checks, or around a switchover: no change without need
+        ([A, B], None, None),
+        ([B, route.Server("10.0.0.3", 5432)], A, None),
+        (None, A, A),  # HAProxy restarts: what was true is the best guess, and the guard stands behind it
+        (None, None, None),
+    ],
+)
+def test_choose(up: list[Any] | None, last: Any, expected: Any) -> None:
+    assert route.choose(up, last) == expected
+
+
+def row(addr: str, link: str = "", state: str = "active", database: str = "app") -> dict[str, str]:
+    return {"addr": addr, "link": link, "state": state, "database": database}
+
+
+@pytest.mark.parametrize(
+    ("servers", "up", "clients", "databases"),
+    [
+        ([row("10.0.0.1", "0x1"), row("10.0.0.1", "", "idle")], [A], set(), set()),
+        ([row("10.0.0.1", "0x1"), row("10.0.0.2", "0x2")], [B], {"0x1"}, set()),
+        ([row("10.0.0.1", "0x1"), row("10.0.0.1", "", "idle")], [], {"0x1"}, set()),
+        ([row("10.0.0.1", "", "idle")], [B], set(), {"app"}),
+        # RECONNECT would end the login that waits for the new primary, and so bring back the cached errors.
+        ([row("10.0.0.1", "", "idle"), row("unspec", "", "new")], [B], set(), set()),
+        ([row("10.0.0.1", "", "idle"), row("unspec", "", "new", "other")], [B], set(), {"app"}),
+        ([row("10.0.0.1", "0x1")], None, set(), set()),  # HAProxy restarts: nothing is known, nothing is cut
+        ([row("10.0.0.1", "0x1")], [A, B], set(), set()),
+    ],
+    ids=["all well", "moved", "no primary", "idle", "login waits", "login elsewhere", "unknown", "ambiguous"],
+)
+def test_cut(servers: list[dict[str, str]], up: list[Any] | None, clients: set[str], databases: set[str]) -> None:
+    assert route.cut(servers, up) == (clients, databases)
+
+
+def query(name: str, kind: int, identity: int = 0x1234) -> bytes:
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    opt = b"\0\0\x29\x04\xd0" + bytes(6)  # what c-ares adds: EDNS
+    return struct.pack("!HHHHHH", identity, 0x0100, 1, 0, 0, 1) + labels + b"\0" + struct.pack("!HH", kind, 1) + opt
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "packed"),
+    [
+        (1, "10.0.0.1", b"\x0a\x00\x00\x01"),
+        (28, "10.0.0.1", None),  # the other family: no such record, which is not an error
+        (28, "fd00::1", bytes.fromhex("fd000000000000000000000000000001")),
+        (1, "fd00::1", None),
+        (6, "10.0.0.1", None),
+    ],
+)
+def test_reply(kind: int, address: str, packed: bytes | None) -> None:
+    answer = route.reply(query("primary.pgtier", kind), address)
+    identity, flags, questions, answers, authorities, additional = struct.unpack_from("!HHHHHH", answer)
+    assert (identity, flags & 0x8000, flags & 0xF, questions, authorities, additional) == (0x1234, 0x8000, 0, 1, 0, 0)
+    assert route.question(answer) == ("primary.pgtier", kind, 12 + 16 + 4)
+    assert answers == (packed is not None)
+    assert answer[32:] == (b"" if packed is None else struct.pack("!HHHIH", 0xC00C, kind, 1, 0, len(packed)) + packed)
+
+
+def test_reply_to_another_name() -> None:
+    assert route.reply(query("example.org", 1), None, route.NO_SUCH_NAME)[3] & 0xF == 3
+
+
+@pytest.mark.parametrize("junk", [b"", b"\0" * 11, b"\0" * 12 + b"\x3fabc", query("primary.pgtier", 1)[:14]])
+def test_received_skips_what_is_no_query(junk: bytes) -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as resolver,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker,
+    ):
+        resolver.bind(("127.0.0.1", 0))
+        good = query("primary.pgtier", 1)
+        asker.sendto(junk, resolver.getsockname())
+        asker.sendto(good, resolver.getsockname())
+        assert [got for got, _ in route.received(resolver)] == [good]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0", True),
+        (b"E\0\0\0\x30SFATAL\0VFATAL\0C57P03\0Mthe database system is shutting down\0\0", False),
+        (b"E\0\0\0\x30SFATAL\0VFATAL\0C28000\0Mno pg_hba.conf entry\0\0", True),  # for PgBouncer to report
+        (b"", False),
+    ],
+    ids=["asks for a password", "shutting down", "refuses this login", "hangs up"],
+)
+def test_accepts(answer: bytes, expected: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def postgres() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                assert connection.recv(1024).endswith(b"user\0probe\0database\0postgres\0\0")
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=postgres)
+        thread.start()
+        assert route.accepts(route.Server(*listener.getsockname()[:2]), "probe") is expected
+        thread.join()
+
+
+def test_accepts_nobody_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert route.accepts(route.Server("127.0.0.1", port), "probe") is False
+
+
+def message(kind: bytes, body: bytes) -> bytes:
+    return kind + struct.pack("!I", len(body) + 4) + body
+
+
+def table(*rows: dict[str, str]) -> bytes:
+    names = list(rows[0])
+    head = struct.pack("!H", len(names)) + b"".join(name.encode() + b"\0" + bytes(18) for name in names)
+    body = b"".join(
+        message(
+            b"D", struct.pack("!H", len(names)) + b"".join(struct.pack("!i", len(v)) + v.encode() for v in r.values())
+        )
+        for r in rows
+    )
+    return message(b"T", head) + body + message(b"C", b"SHOW\0") + message(b"Z", b"I")
+
+
+class FakePgbouncer(threading.Thread):
+    """A console on a Unix socket that answers from a table, a byte at a time, and remembers what it was told."""
+
+    def __init__(self, path: Path, answers: dict[str, bytes]) -> None:
+        super().__init__(daemon=True)
+        self.answers, self.told = answers, list[str]()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(path))
+        self.listener.listen()
+
+    def run(self) -> None:
+        connection, _ = self.listener.accept()
+        with connection:
+            connection.recv(1024)
+            connection.sendall(
+                message(b"R", bytes(4)) + message(b"S", b"server_version\x001.24\0") + message(b"Z", b"I")
+            )
+            while got := connection.recv(1024):
+                command = got[5:-1].decode()
+                self.told.append(command)
+                for byte in self.answers.get(command, message(b"C", b"OK\0") + message(b"Z", b"I")):
+                    connection.sendall(bytes([byte]))
+
+
+def test_sweep(tmp_path: Path) -> None:
+    path = tmp_path / "console"
+    pgbouncer = FakePgbouncer(
+        path,
+        {
+            "SHOW SERVERS": table(row("10.0.0.1", "0xa"), row("10.0.0.2", "0xb"), row("10.0.0.1", "", "idle", "old")),
+            "SHOW CLIENTS": table({"ptr": "0xa", "id": "7"}, {"ptr": "0xb", "id": "8"}, {"ptr": "0xc", "id": "9"}),
+        },
+    )
+    pgbouncer.start()
+    route.sweep(str(path), [B])
+    assert pgbouncer.told == ["SHOW SERVERS", "SHOW CLIENTS", "KILL_CLIENT 7", 'RECONNECT "old"']
+
+
+def test_sweep_without_pgbouncer(tmp_path: Path) -> None:
+    route.sweep(str(tmp_path / "nobody"), [B])
+
+
+def test_haproxy_that_is_away_is_not_an_empty_backend(tmp_path: Path) -> None:
+    assert route.ask_haproxy(str(tmp_path / "nobody"), "primary") is None
