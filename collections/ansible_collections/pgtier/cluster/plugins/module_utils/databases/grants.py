@@ -98,23 +98,22 @@ def plan_connect(desired: Desired, wanted: WantedDatabase, found: Database) -> I
 
 def plan_grants(desired: Desired, wanted: WantedDatabase, found: Database, version: int) -> Iterator[Statement]:
     """Levels on schemas. `found` has every schema, also those that statements before these make."""
-    levels = levels_of(desired, wanted["name"])
-    pairs = set(levels) | {
-        (default.grantee, default.schema) for default in found.defaults if default.grantee in desired.users
-    }
-    for login, schema_name in sorted(pairs):
-        schema = found.schemas.get(schema_name)
-        if schema is None:
+    owner, levels = wanted["owner"], levels_of(desired, wanted["name"])
+    # The owner of a database can use whatever others make in it.
+    levels |= {(owner, schema): "all" for (_, schema), level in levels.items() if level == "all"}
+    marked = {(default.grantee, default.schema) for default in found.defaults if default.grantee in desired.users}
+    levels |= {pair: "all" for pair in marked if pair[0] == owner}
+    for login, schema in sorted(levels.keys() | marked):
+        if schema not in found.schemas:
             continue
-        level = levels.get((login, schema_name))
-        why = f"{level} on schema {schema_name}" if level else f"the inventory gives nothing on schema {schema_name}"
-        creators = {wanted["owner"], schema.owner} | {
-            user for (user, s), at in levels.items() if s == schema_name and at == "all"
-        }
-        planner = _PairPlanner(wanted["name"], login, schema_name, level, version, why)
-        yield from planner.schema(schema)
-        yield from planner.objects(schema)
-        yield from planner.defaults(creators - {login, _DATABASE_OWNER}, found)
+        level, schema_owner = levels.get((login, schema)), found.schemas[schema].owner
+        why = f"{level} on schema {schema}" if level else f"the inventory gives nothing on schema {schema}"
+        makers = {owner, schema_owner, *(name for (name, at), held in levels.items() if (at, held) == (schema, "all"))}
+        planner = _PairPlanner(wanted["name"], login, schema, level, version, why)
+        if schema_owner != login and (schema_owner, login) != (_DATABASE_OWNER, owner):
+            yield from planner.schema(found.schemas[schema])
+        yield from planner.objects(found.schemas[schema])
+        yield from planner.defaults(makers - {login, _DATABASE_OWNER}, found)
 
 
 class _PairPlanner:
@@ -135,8 +134,6 @@ class _PairPlanner:
         return Statement(self._database, sql, self._why)
 
     def schema(self, found: Schema) -> Iterator[Statement]:
-        if found.owner == self._login:
-            return
         held, target = found.acl.get(self._login, NOTHING), self._wanted("schema")
         name, to = identifier(self._schema), grantee(self._login)
         if target - held:

@@ -134,9 +134,13 @@ class Session:
         return bool(self.query(MAINTENANCE, "SELECT pg_is_in_recovery()")[0][0])
 
     def query(self, database: str, sql: str, **values: object) -> list[tuple[Any, ...]]:
-        with self._connection(database).cursor() as cursor:
-            cursor.execute(sql, values)
-            return list(cursor.fetchall())
+        connection = self._connection(database)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql, values)
+                return list(cursor.fetchall())
+        except psycopg2.Error as error:
+            raise SessionError(self._explain(database, "looking what is there", error)) from error
 
     def apply(self, statements: Sequence[Statement]) -> None:
         """Run all, in order. What one database gets is one transaction, so none is left half done."""
@@ -178,7 +182,7 @@ class Session:
             with self._connection(statement.database).cursor() as cursor:
                 cursor.execute(statement.sql)
         except psycopg2.Error as error:
-            raise SessionError(self._explain(statement, error)) from error
+            raise SessionError(self._explain(statement.database, f"statement {statement.text!r}", error)) from error
 
     @contextmanager
     def _patience(self, database: str, seconds: int) -> Iterator[None]:
@@ -197,17 +201,17 @@ class Session:
                 f"{seconds} s. Bring a replica back (patronictl list shows them), then run this again: it does the rest"
             )
 
-    def _explain(self, statement: Statement, error: Any) -> str:
-        where = f"database {statement.database}, statement {statement.text!r}"
+    def _explain(self, database: str, what: str, error: Any) -> str:
+        where = f"database {database}, {what}"
         if error.pgcode == _LOCK_NOT_AVAILABLE:
             return (
                 f"{where}: another transaction held what it needs for more than {_LOCK_SECONDS} s. "
-                f"{self._oldest(statement.database)}Wait until it ends or end it with pg_terminate_backend(pid), then "
-                "run this again. Nothing of this database's changes was applied"
+                f"{self._oldest(database)}Wait until it ends, or end it with pg_terminate_backend(pid), then run this "
+                "again. None of the changes to this database was made"
             )
         if error.pgcode == _QUERY_CANCELED:
             return (
-                f"{where}: took more than {_STATEMENT_SECONDS} s and was cancelled. {self._oldest(statement.database)}"
+                f"{where}: took more than {_STATEMENT_SECONDS} s and was cancelled. {self._oldest(database)}"
                 "Look at the load of the server, then run this again"
             )
         text = error.diag.message_primary or str(error).strip() or "the connection was lost"
@@ -215,11 +219,14 @@ class Session:
         return ". ".join([f"{where}: {text}", *extra])
 
     def _oldest(self, database: str) -> str:
-        """Who may be in the way: the oldest open transactions."""
+        """Who may be in the way: the oldest open transactions. Nothing, if even that cannot be asked."""
         connection = self._connection(MAINTENANCE)
-        if connection.closed:
+        try:
+            connection.rollback()
+            with connection.cursor() as cursor:
+                cursor.execute(_OLDEST, {"name": database})
+                rows = cursor.fetchall()
+        except psycopg2.Error:
             return ""
-        connection.rollback()
-        rows = self.query(MAINTENANCE, _OLDEST, name=database)
         shown = "; ".join(f"pid {pid} of {who} ({name}), open for {age}: {sql}" for pid, who, name, age, sql in rows)
         return f"Oldest open transactions: {shown}. " if shown else ""
