@@ -1,0 +1,298 @@
+"""What a right inventory becomes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.mistakes import PlanError
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.presets import RECOVERY_TIME
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.profiles import SAME_ON_ALL_MEMBERS, SOURCES
+from ansible_collections.pgtier.cluster.tests.unit.plugins.module_utils.plan.examples import GROUPS, MEMBERS, plan
+
+ONE = {"etcd": ("pg1",), "postgres": ("pg1",), "proxy": ("pg1",)}
+TWO = {**GROUPS, "postgres": ("pg1", "pg2")}
+FOUR = {**GROUPS, "postgres": (*MEMBERS, "pg4")}
+ANALYTICS = {"pg4": {"patroni_role": "analytics"}}
+
+
+def test_etcd_urls() -> None:
+    etcd = plan(etcd_client_port=12379)["etcd"]
+    assert etcd["initial_cluster"] == "pg1=http://10.0.0.11:2380,pg2=http://10.0.0.12:2380,pg3=http://10.0.0.13:2380"
+    assert etcd["client_urls"] == [f"http://10.0.0.{number}:12379" for number in (11, 12, 13)]
+    assert etcd["token"] == "main"
+
+
+@pytest.mark.parametrize(
+    ("groups", "variables", "point", "mode"),
+    [
+        (None, {}, "zero", "quorum"),
+        (None, {"patroni_recovery_point": "async"}, "async", False),
+        (TWO, {}, "async", False),
+        (TWO, {"patroni_recovery_point": "zero"}, "zero", "quorum"),
+        (ONE, {"postgresql_max_connections": 300}, "async", False),
+    ],
+)
+def test_recovery_point(groups: Any, variables: dict[str, Any], point: str, mode: Any) -> None:
+    made = plan(groups, **variables)
+    assert made["cluster"]["recovery_point"] == point
+    assert made["patroni"]["dynamic"]["synchronous_mode"] == mode
+    assert any("Recovery point is async" in note for note in made["notes"]) == (
+        point == "async" and not {*variables} & {"patroni_recovery_point"}
+    )
+
+
+@pytest.mark.parametrize("preset", RECOVERY_TIME)
+def test_recovery_time_leaves_a_margin(preset: str) -> None:
+    times = RECOVERY_TIME[preset]
+    assert times.ttl >= 20 and times.loop_wait >= 1 and times.retry_timeout >= 3
+    assert times.margin >= 5
+    dynamic = plan(patroni_recovery_time=preset)["patroni"]["dynamic"]
+    assert dynamic["loop_wait"] + 2 * dynamic["retry_timeout"] < dynamic["ttl"] == times.ttl
+
+
+def test_analytics_replica_is_kept_apart() -> None:
+    made = plan(FOUR, ANALYTICS)
+    assert made["members"]["pg4"]["tags"] == {"nofailover": True, "nosync": True}
+    assert made["members"]["pg1"]["tags"] == {}
+    backends = {backend["name"]: backend for backend in made["haproxy"]["backends"]}
+    assert [server["name"] for server in backends["analytics"]["servers"]] == ["pg4"]
+    assert [server["name"] for server in backends["replica"]["servers"]] == list(MEMBERS)
+    assert backends["analytics"]["fallback"] is None
+    assert not backends["analytics"]["shutdown_sessions_on_down"]
+    assert made["endpoints"]["analytics"]["port"] == 6452
+    assert made["postgresql"]["per_member"]["pg4"]["hot_standby_feedback"] == "off"
+    assert made["postgresql"]["parameters"]["hot_standby_feedback"] == "on"
+    # It has nobody's failover to count for: three candidates are left.
+    assert made["cluster"]["recovery_point"] == "zero"
+
+
+def test_without_an_analytics_replica_nothing_of_it_exists() -> None:
+    made = plan()
+    assert "analytics" not in made["endpoints"]
+    assert [backend["name"] for backend in made["haproxy"]["backends"]] == ["primary", "replica"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "check", "fallback"),
+    [
+        ({}, "/replica?lag=16MB&replication_state=streaming", "primary"),
+        ({"haproxy_read_fallback": "no"}, "/replica?lag=16MB&replication_state=streaming", None),
+        ({"haproxy_replica_max_lag_mb": 1}, "/replica?lag=1MB&replication_state=streaming", "primary"),
+    ],
+)
+def test_read_backend(variables: dict[str, Any], check: str, fallback: str | None) -> None:
+    primary, replica = plan(**variables)["haproxy"]["backends"]
+    assert primary["check"] == "/primary" and primary["fallback"] is None
+    assert (replica["check"], replica["fallback"]) == (check, fallback)
+
+
+def test_endpoints_are_those_of_the_design() -> None:
+    made = plan()["endpoints"]
+    assert {name: (end["port"], end["target"], end["pool_mode"]) for name, end in made.items()} == {
+        "primary": (6432, "primary", "transaction"),
+        "primary_session": (6433, "primary", "session"),
+        "replica": (6442, "replica", "transaction"),
+        "replica_session": (6443, "replica", "session"),
+        "primary_direct": (5000, "primary", None),
+        "replica_direct": (5001, "replica", None),
+    }
+    assert all(end["hosts"] == ["10.0.0.14", "10.0.0.15"] for end in made.values())
+
+
+def test_endpoint_changes() -> None:
+    changes = {
+        "primary": {"port": 7432, "pool_size": 5, "max_client_connections": "100"},
+        "replica": {"enabled": False},
+    }
+    instances = {instance["name"]: instance for instance in plan(pgbouncer_endpoints=changes)["pgbouncer"]["instances"]}
+    assert list(instances) == ["primary", "primary_session", "replica_session"]
+    assert instances["primary"]["port"] == 7432
+    assert instances["primary"]["settings"]["default_pool_size"] == 5
+    assert instances["primary"]["settings"]["max_client_conn"] == 100
+    assert instances["primary_session"]["settings"]["default_pool_size"] == 10
+
+
+def test_modes_have_their_own_settings() -> None:
+    instances = {instance["name"]: instance["settings"] for instance in plan()["pgbouncer"]["instances"]}
+    assert instances["primary"]["max_prepared_statements"] == 200
+    assert instances["primary_session"]["server_reset_query"] == "DISCARD ALL"
+    assert "server_reset_query" not in instances["primary"]
+    assert instances["replica"]["server_round_robin"] == 1
+    assert instances["primary"]["max_client_conn"] >= 2000
+    # An even share of the two replicas, kept open.
+    assert instances["replica"]["min_pool_size"] == 10
+
+
+def test_budget_counts_users_databases_and_proxies() -> None:
+    budget = plan()["pgbouncer"]["budget"]
+    assert [(term["endpoint"], term["connections"]) for term in budget["terms"]] == [
+        ("primary", 2 * 20 * 2),
+        ("primary_session", 2 * 10 * 2),
+        ("replica", 2 * 20 * 2),
+        ("replica_session", 2 * 10 * 2),
+        ("password lookup", 4 * 2),
+    ]
+    assert budget["total"] == 248 and budget["available"] == 300 - 5 - 20
+
+
+def test_budget_of_the_primary_is_without_reads_when_they_do_not_fall_back() -> None:
+    terms = plan(haproxy_read_fallback=False)["pgbouncer"]["budget"]["terms"]
+    assert [term["endpoint"] for term in terms] == ["primary", "primary_session", "password lookup"]
+
+
+@pytest.mark.parametrize(
+    ("users", "pools"),
+    [
+        ([{"name": "app"}], 1),
+        # One who owns nothing and is granted nothing cannot connect.
+        ([{"name": "app"}, {"name": "web"}], 1),
+        ([{"name": "app"}, {"name": "web", "member_of": ["app"]}], 2),
+        ([{"name": "app"}, {"name": "web", "member_of": ["mid"]}, {"name": "mid", "member_of": ["app"]}], 3),
+        ([{"name": "app"}, {"name": "web", "member_of": ["app"], "attributes": ["NOLOGIN"]}], 1),
+        # Nobody logs in as the owner, but users may be made later.
+        ([{"name": "app", "attributes": ["NOLOGIN"]}], 1),
+    ],
+)
+def test_pools_are_for_users_that_can_connect(users: list[dict[str, Any]], pools: int) -> None:
+    made = plan(databases_users=users, postgresql_max_connections=500)
+    assert made["pgbouncer"]["budget"]["terms"][0]["pools"] == pools
+    assert made["pgbouncer"]["instances"][0]["database_limits"] == {"app": pools * 20}
+
+
+def test_hba_refuses_before_it_lets_clients_in() -> None:
+    lines = plan(postgresql_hba=[{"database": "app", "user": "app", "address": "10.9.0.0/16", "method": "reject"}])[
+        "patroni"
+    ]["dynamic"]["postgresql"]["pg_hba"]
+    assert lines == [
+        "local all postgres peer",
+        "local all all scram-sha-256",
+        "host replication replicator 127.0.0.1/32 scram-sha-256",
+        "host replication replicator 10.0.0.11/32 scram-sha-256",
+        "host replication replicator 10.0.0.12/32 scram-sha-256",
+        "host replication replicator 10.0.0.13/32 scram-sha-256",
+        "host postgres rewind 10.0.0.11/32 scram-sha-256",
+        "host postgres rewind 10.0.0.12/32 scram-sha-256",
+        "host postgres rewind 10.0.0.13/32 scram-sha-256",
+        "host postgres pgbouncer_auth 10.0.0.14/32 scram-sha-256",
+        "host postgres pgbouncer_auth 10.0.0.15/32 scram-sha-256",
+        "host all pgtier_monitor 127.0.0.1/32 scram-sha-256",
+        *(f"host all pgtier_monitor 10.0.0.{number}/32 scram-sha-256" for number in (11, 12, 13, 14, 15)),
+        "host all postgres,replicator,rewind,pgbouncer_auth,pgtier_monitor 0.0.0.0/0 reject",
+        "host all postgres,replicator,rewind,pgbouncer_auth,pgtier_monitor ::/0 reject",
+        "host app app 10.9.0.0/16 reject",
+        "host app all 10.0.0.14/32 scram-sha-256",
+        "host app all 10.0.0.15/32 scram-sha-256",
+        "host app all 10.0.0.0/24 scram-sha-256",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("memory_mb", "cores", "profile", "expected"),
+    [
+        (8192, 4, "web", ("2GB", "6GB", "512MB", "6MB", 2)),
+        (8192, 4, "analytics", ("2GB", "6GB", "1GB", "4MB", 2)),
+        (65536, 32, "web", ("16GB", "48GB", "2GB", "49MB", 2)),
+        (65536, 32, "mixed", ("16GB", "48GB", "2GB", "24MB", 4)),
+        (65536, 32, "analytics", ("16GB", "48GB", "2GB", "24MB", 16)),
+        (2048, 1, "web", ("512MB", "1536MB", "128MB", "4MB", 1)),
+    ],
+)
+def test_sizes(memory_mb: int, cores: int, profile: str, expected: tuple[Any, ...]) -> None:
+    own = plan(memory_mb=memory_mb, cores=cores, postgresql_profile=profile)["postgresql"]["per_member"]["pg1"]
+    names = ("shared_buffers", "effective_cache_size", "maintenance_work_mem", "work_mem")
+    assert (*(own[name] for name in names), own["max_parallel_workers_per_gather"]) == expected
+
+
+def test_sizes_nobody_knows_are_left_out() -> None:
+    made = plan(memory_mb=None)["postgresql"]
+    assert made["per_member"] == {member: {} for member in MEMBERS}
+    assert "max_worker_processes" not in made["parameters"]
+
+
+def test_variables_win_over_what_hosts_say() -> None:
+    made = plan(hosts={"pg2": {"postgresql_memory_mb": 16384, "postgresql_cores": 16}})["postgresql"]
+    assert made["per_member"]["pg2"]["shared_buffers"] == "4GB"
+    assert made["per_member"]["pg1"]["shared_buffers"] == "2GB"
+    # The same everywhere, so the smallest candidate's.
+    assert made["parameters"]["max_worker_processes"] == 8
+
+
+def test_parameters_of_the_user_win() -> None:
+    made = plan(
+        hosts={"pg2": {"postgresql_member_parameters": {"work_mem": "64MB"}}},
+        postgresql_parameters={"shared_buffers": "1GB", "work_mem": "32MB", "jit": True, "random_page_cost": 2},
+    )["postgresql"]
+    assert made["parameters"]["shared_buffers"] == "1GB"
+    assert made["parameters"]["jit"] == "on"
+    assert made["parameters"]["random_page_cost"] == 2
+    # A member's own would win over the cluster's: it must not be there.
+    assert "shared_buffers" not in made["per_member"]["pg1"] and "work_mem" not in made["per_member"]["pg1"]
+    assert made["per_member"]["pg2"]["work_mem"] == "64MB"
+
+
+def test_what_patroni_wants_equal_is_in_the_dynamic_configuration() -> None:
+    made = plan()
+    assert made["patroni"]["dynamic"]["postgresql"]["parameters"].keys() >= SAME_ON_ALL_MEMBERS
+    for local in made["patroni"]["local"].values():
+        assert not local["postgresql"]["parameters"].keys() & SAME_ON_ALL_MEMBERS
+
+
+def test_every_computed_parameter_has_a_source() -> None:
+    made = plan(FOUR, ANALYTICS)["postgresql"]
+    computed = {name for values in (made["parameters"], *made["per_member"].values()) for name in values}
+    assert made["sources"].keys() == computed
+    assert SOURCES.keys() == computed
+
+
+def test_no_password_in_the_plan() -> None:
+    made = plan(databases_users=[{"name": "app", "password": "hunter2"}])
+    assert "hunter2" not in json.dumps(made)
+
+
+def test_packages_follow_groups_and_extensions() -> None:
+    made = plan(databases=[{"name": "app", "owner": "app", "extensions": ["vector"]}], system_packages=["htop"])
+    assert made["hosts"]["pg1"]["packages"] == [
+        "etcd-server",
+        "etcd-client",
+        "postgresql-17",
+        "patroni",
+        "python3-etcd",
+        "python3-psycopg2",
+        "postgresql-17-pgvector",
+        "htop",
+    ]
+    assert {"haproxy", "pgbouncer"} <= {*made["hosts"]["proxy1"]["packages"]}
+    assert "patroni" not in made["hosts"]["proxy1"]["packages"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "variables", "note"),
+    [
+        (ONE, {}, "One failover candidate: nothing takes over when it is lost."),
+        (TWO, {"patroni_recovery_point": "zero"}, "Recovery point zero with two candidates"),
+        ({**GROUPS, "etcd": ("pg1",)}, {}, "One etcd member"),
+        ({**GROUPS, "proxy": ("proxy1",)}, {}, "One proxy host"),
+        (None, {"postgresql_client_networks": []}, "postgresql_client_networks is empty"),
+        (
+            None,
+            {"databases": [{"name": "app", "owner": "app", "extensions": ["citus", "hstore", "vector"]}]},
+            "Extension citus: its package is not known",
+        ),
+    ],
+)
+def test_notes(groups: Any, variables: dict[str, Any], note: str) -> None:
+    assert sum(text.startswith(note) for text in plan(groups, **variables)["notes"]) == 1
+    assert not any(text.startswith(note) for text in plan()["notes"])
+
+
+def test_system_settings_of_the_user_win() -> None:
+    assert plan(system_sysctl={"vm.swappiness": 10})["hosts"]["pg1"]["sysctl"]["vm.swappiness"] == 10
+
+
+def test_text_is_taken_for_numbers_and_choices_of_yes_and_no() -> None:
+    made = plan(postgresql_port="5433", haproxy_read_fallback="off")
+    assert made["members"]["pg1"]["port"] == 5433
+    with pytest.raises(PlanError):
+        plan(postgresql_port="5433.5")
