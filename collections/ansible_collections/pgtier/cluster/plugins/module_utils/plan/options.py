@@ -2,51 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
-
-Scope = Literal["cluster", "host"]
+from .option import Option, port_option, template_option
 
 ENDPOINTS = ("primary", "primary_session", "replica", "replica_session", "analytics")
 ROLES = ("system", "etcd", "patroni", "databases", "pgbouncer", "haproxy")
 # Variables with these beginnings are ours: one that is not in the table is a typing mistake.
 PREFIXES = ("system_", "etcd_", "postgresql_", "patroni_", "databases_", "pgbouncer_", "haproxy_")
-
-
-@dataclass(frozen=True)
-class Option:
-    """A variable, or a key of one. A default of None means that it is computed or may be left out."""
-
-    name: str
-    type: Literal["str", "int", "bool", "list", "dict"]
-    description: str
-    default: Any = None
-    role: str = ""
-    scope: Scope = "cluster"
-    choices: tuple[str | int, ...] = ()
-    elements: Literal["", "str", "dict"] = ""
-    keys: tuple[Option, ...] = ()
-    minimum: int | None = None
-    maximum: int | None = None
-    unit: str = ""
-    required: bool = False
-    planned: bool = True  # False: only a role reads it
-
-
-def _port(name: str, role: str, default: int, description: str) -> Option:
-    return Option(name, "int", description, default, role, minimum=1024, maximum=65535)
-
-
-def _template_dir(role: str) -> Option:
-    return Option(
-        f"{role}_template_dir",
-        "str",
-        "Folder of the role's templates. Set it to use templates of your own.",
-        f"{{{{ role_path }}}}/../../templates/{role}",
-        role,
-        planned=False,
-    )
-
 
 _SYSTEM = (
     Option(
@@ -64,12 +25,12 @@ _SYSTEM = (
         {},
         "system",
     ),
-    _template_dir("system"),
+    template_option("system"),
 )
 
 _ETCD = (
-    _port("etcd_client_port", "etcd", 2379, "Port on which etcd serves Patroni."),
-    _port("etcd_peer_port", "etcd", 2380, "Port on which etcd's members talk to each other."),
+    port_option("etcd_client_port", "etcd", 2379, "Port on which etcd serves Patroni."),
+    port_option("etcd_peer_port", "etcd", 2380, "Port on which etcd's members talk to each other."),
     Option(
         "etcd_token",
         "str",
@@ -77,7 +38,7 @@ _ETCD = (
         None,
         "etcd",
     ),
-    _template_dir("etcd"),
+    template_option("etcd"),
 )
 
 _HBA_KEYS = (
@@ -96,7 +57,7 @@ _HBA_KEYS = (
 
 _POSTGRESQL = (
     Option("postgresql_version", "int", "Major version of PostgreSQL.", 17, "patroni", choices=(17,)),
-    _port("postgresql_port", "patroni", 5432, "Port of PostgreSQL itself."),
+    port_option("postgresql_port", "patroni", 5432, "Port of PostgreSQL itself."),
     Option(
         "postgresql_profile",
         "str",
@@ -216,17 +177,7 @@ _PATRONI = (
         "patroni",
         choices=("zero", "async"),
     ),
-    _port("patroni_restapi_port", "patroni", 8008, "Port of Patroni's REST API."),
-    Option(
-        "patroni_wait_seconds",
-        "int",
-        "How long a run waits for all members to be up.",
-        300,
-        "patroni",
-        minimum=10,
-        maximum=86400,
-        unit="s",
-    ),
+    port_option("patroni_restapi_port", "patroni", 8008, "Port of Patroni's REST API."),
     Option(
         "patroni_role",
         "str",
@@ -237,7 +188,18 @@ _PATRONI = (
         "host",
         choices=("candidate", "analytics"),
     ),
-    _template_dir("patroni"),
+    Option(
+        "patroni_wait_seconds",
+        "int",
+        "How long a run waits for all members to stream. Copying a large database to a new one takes its time.",
+        120,
+        "patroni",
+        minimum=0,
+        maximum=86400,
+        unit="s",
+        planned=False,
+    ),
+    template_option("patroni"),
 )
 
 _DATABASES = (
@@ -351,6 +313,12 @@ _PGBOUNCER = (
         minimum=10,
         maximum=18000,
     ),
+    port_option(
+        "pgbouncer_route_port",
+        "pgbouncer",
+        6453,
+        "UDP port on the loopback address where PgBouncer asks for the primary's address.",
+    ),
     Option(
         "pgbouncer_endpoints",
         "dict",
@@ -359,14 +327,16 @@ _PGBOUNCER = (
         "pgbouncer",
         keys=tuple(Option(name, "dict", f"Endpoint `{name}`.", keys=_ENDPOINT_KEYS) for name in ENDPOINTS),
     ),
-    _template_dir("pgbouncer"),
+    template_option("pgbouncer"),
 )
 
 _HAPROXY = (
-    _port("haproxy_primary_port", "haproxy", 5000, "Direct, unpooled port to the primary."),
-    _port("haproxy_replica_port", "haproxy", 5001, "Direct, unpooled port to the replicas, load-balanced."),
-    _port("haproxy_analytics_port", "haproxy", 5002, "Direct, unpooled port to the analytics replicas."),
-    _port("haproxy_stats_port", "haproxy", 7000, "Port of HAProxy's own page and metrics, on the loopback address."),
+    port_option("haproxy_primary_port", "haproxy", 5000, "Direct, unpooled port to the primary."),
+    port_option("haproxy_replica_port", "haproxy", 5001, "Direct, unpooled port to the replicas, load-balanced."),
+    port_option("haproxy_analytics_port", "haproxy", 5002, "Direct, unpooled port to the analytics replicas."),
+    port_option(
+        "haproxy_stats_port", "haproxy", 7000, "Port of HAProxy's own page and metrics, on the loopback address."
+    ),
     Option(
         "haproxy_replica_max_lag_mb",
         "int",
@@ -393,9 +363,15 @@ _HAPROXY = (
         minimum=100,
         maximum=9900,
     ),
-    _template_dir("haproxy"),
+    template_option("haproxy"),
 )
 
-OPTIONS: dict[str, Option] = {
-    option.name: option for option in (*_SYSTEM, *_ETCD, *_POSTGRESQL, *_PATRONI, *_DATABASES, *_PGBOUNCER, *_HAPROXY)
-}
+
+def _by_name(*options: Option) -> dict[str, Option]:
+    table = {option.name: option for option in options}
+    if len(table) != len(options):
+        raise ValueError("an option is in the table twice")
+    return table
+
+
+OPTIONS = _by_name(*_SYSTEM, *_ETCD, *_POSTGRESQL, *_PATRONI, *_DATABASES, *_PGBOUNCER, *_HAPROXY)

@@ -57,6 +57,10 @@ def patroni(settings: Settings, topology: Topology, postgresql: PostgreSQL, etcd
             name: _local(settings, member, postgresql, dynamic, etcd_hosts)
             for name, member in members(settings, topology).items()
         },
+        urls=[
+            f"http://{host_port(topology.addresses[host], settings['patroni_restapi_port'])}"
+            for host in topology.members
+        ],
         restapi_port=settings["patroni_restapi_port"],
     )
 

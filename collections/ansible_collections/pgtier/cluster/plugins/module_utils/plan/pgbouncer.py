@@ -5,6 +5,7 @@ from __future__ import annotations
 from .budget import budget
 from .endpoints import Pool, wanted_direct, wanted_pools
 from .logins import MONITOR, pools, read_databases, read_users
+from .route import CONNECT_QUERY, NAME, RESOLV_CONF, route
 from .schema import Pgbouncer, PgbouncerInstance
 from .settings import Settings
 from .topology import Topology, host_network
@@ -12,8 +13,10 @@ from .topology import Topology, host_network
 
 def pgbouncer(settings: Settings, topology: Topology) -> Pgbouncer:
     own = [host_network(address) for address in topology.address_of(topology.hosts)]
+    instances = [_instance(pool, settings, topology) for pool in wanted_pools(settings, topology)]
     return Pgbouncer(
-        instances=[_instance(pool, settings, topology) for pool in wanted_pools(settings, topology)],
+        instances=instances,
+        route=route(settings, instances),
         budget=budget(settings, topology, "primary"),
         client_networks=list(dict.fromkeys((*own, *settings["postgresql_client_networks"]))),
     )
@@ -23,18 +26,22 @@ def _instance(pool: Pool, settings: Settings, topology: Topology) -> PgbouncerIn
     users = read_users(settings)
     databases = list(read_databases(settings))
     ports = {row.target: settings[row.port_option] for row in wanted_direct(topology)}
+    straight = pool.target == "primary"
     return PgbouncerInstance(
         name=pool.name,
+        unit=f"pgbouncer@{pool.name}.service",
         endpoint=pool.name,
         port=pool.port,
         pool_mode=pool.pool_mode,
         target=pool.target,
-        # HAProxy on the same host knows where the primary is and holds a connection while there is none.
-        server_host="127.0.0.1",
-        server_port=ports[pool.target],
+        # Straight to the primary, found by name (route.py); reads go by HAProxy on the same host, which spreads them.
+        server_host=NAME if straight else "127.0.0.1",
+        server_port=settings["postgresql_port"] if straight else ports[pool.target],
         databases=databases,
         # A user made later opens a pool that the budget has not counted: the database's limit keeps it within.
         database_limits={name: pools(users, name) * pool.pool_size for name in databases},
+        connect_query=CONNECT_QUERY if straight else "",
+        start_settings={"resolv_conf": RESOLV_CONF} if straight else {},
         settings=_settings(pool),
     )
 
@@ -70,6 +77,18 @@ def _settings(pool: Pool) -> dict[str, str | int | float]:
     else:
         settings["max_prepared_statements"] = 0
         settings["server_reset_query"] = "DISCARD ALL"
+    if pool.target == "primary":
+        settings |= {
+            # Ask where the primary is for each new connection.
+            "dns_max_ttl": 0,
+            "dns_nxdomain_ttl": 0,
+            "server_login_retry": 0.1,
+            # The name is answered once there is a primary: so long may a statement be held until then.
+            "server_connect_timeout": 30,
+            # Nobody between here and a primary that froze: notice within 8 seconds.
+            "tcp_keepidle": 5,
+            "tcp_keepintvl": 1,
+        }
     if pool.target == "replica":
         # Take turns, and reconnect often enough for a returned replica to get its share back.
         settings["server_round_robin"] = 1

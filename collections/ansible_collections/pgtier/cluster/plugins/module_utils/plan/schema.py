@@ -92,10 +92,14 @@ class PostgreSQL(TypedDict):
 
 
 class Patroni(TypedDict):
-    """`dynamic` is the whole dynamic configuration; `local` a member's config.yml without its passwords."""
+    """`dynamic` is the whole dynamic configuration; `local` a member's config.yml without its passwords.
+
+    `urls` are the members' REST APIs.
+    """
 
     dynamic: dict[str, Any]
     local: dict[str, dict[str, Any]]
+    urls: list[str]
     restapi_port: int
 
 
@@ -136,10 +140,14 @@ class Haproxy(TypedDict):
 
 
 class PgbouncerInstance(TypedDict):
-    """One `pgbouncer@NAME` unit: an endpoint's pools. `database_limits` are server connections to each database, all
-    users together."""
+    """One `pgbouncer@NAME` unit: an endpoint's pools.
+
+    `database_limits` are server connections to each database, all users together. `connect_query` is run on each new
+    server connection, `""` for none. `start_settings` are those that PgBouncer reads only when it starts.
+    """
 
     name: str
+    unit: str
     endpoint: str
     port: int
     pool_mode: PoolMode
@@ -148,7 +156,22 @@ class PgbouncerInstance(TypedDict):
     server_port: int
     databases: list[str]
     database_limits: dict[str, int]
+    connect_query: str
+    start_settings: dict[str, str | int]
     settings: dict[str, str | int | float]
+
+
+class Route(TypedDict):
+    """How the primary's pools find it: by a name that a small DNS server on loopback answers once there is a primary.
+
+    It asks HAProxy at `state_socket` about `backend`, and ends what hangs on a former primary at `consoles`.
+    """
+
+    name: str
+    port: int
+    backend: str
+    state_socket: str
+    consoles: list[str]
 
 
 class BudgetTerm(TypedDict):
@@ -173,6 +196,7 @@ class Budget(TypedDict):
 
 class Pgbouncer(TypedDict):
     instances: list[PgbouncerInstance]
+    route: Route
     budget: Budget
     client_networks: list[str]
 

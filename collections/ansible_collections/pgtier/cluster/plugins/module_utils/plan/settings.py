@@ -13,7 +13,8 @@ from typing import Any
 
 from .inventory import GROUPS, Inventory, Unreadable
 from .mistakes import Mistake, show
-from .options import OPTIONS, PREFIXES, Option
+from .option import Option
+from .options import OPTIONS, PREFIXES
 
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")

@@ -1,0 +1,30 @@
+"""The primary's pools go straight to PostgreSQL and find it by a name. docs/benchmarks.md says what that brings.
+
+roles/pgbouncer/files/pgtier-primary-route answers the name, from what the local HAProxy's checks say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .schema import PgbouncerInstance, Route
+from .settings import Settings
+
+NAME = "primary.pgtier"
+RESOLV_CONF = "/etc/pgbouncer/route.resolv.conf"
+# Whatever the name led to: a session on a standby ends itself before a client gets it.
+CONNECT_QUERY = "select pg_terminate_backend(pg_backend_pid()) where pg_is_in_recovery()"
+
+
+def route(settings: Settings, instances: Sequence[PgbouncerInstance]) -> Route:
+    return Route(
+        name=NAME,
+        port=settings["pgbouncer_route_port"],
+        backend="primary",
+        state_socket="/run/haproxy/state.sock",
+        consoles=[
+            f"/run/pgbouncer/{instance['name']}/.s.PGSQL.{instance['port']}"
+            for instance in instances
+            if instance["target"] == "primary"
+        ],
+    )
