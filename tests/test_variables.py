@@ -12,12 +12,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bin" / "lib"))
 
-from ansible_collections.pgtier.cluster.plugins.module_utils.plan.options import (  # noqa: E402
-    OPTIONS,
-    PREFIXES,
-    ROLES,
-    Option,
-)
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.option import Option  # noqa: E402
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.options import OPTIONS, PREFIXES, ROLES  # noqa: E402
 from documents import documents, options_of  # noqa: E402
 
 DOCUMENTS = documents(ROOT)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ansible_collections.pgtier.cluster.plugins.module_utils.plan.options import OPTIONS, ROLES, Option
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.option import Option
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.options import OPTIONS, ROLES
 
 _GENERATED = "Made by bin/generate from module_utils/plan/options.py"
 _SUMMARIES = {

@@ -9,7 +9,8 @@ import pytest
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.build import build_plan
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.inventory import HostFacts, Inventory
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.mistakes import PlanError
-from ansible_collections.pgtier.cluster.plugins.module_utils.plan.options import OPTIONS, Option
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.option import Option
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.options import OPTIONS
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.schema import Plan
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
