@@ -11,6 +11,7 @@ from typing import Any
 from ansible._internal._templating import _template_vars
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleTemplateError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 from ansible_collections.pgtier.cluster.plugins.module_utils.component.spec import ARGUMENT_SPEC, check_arguments
@@ -91,7 +92,10 @@ def checked_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
     if "contents" in arguments:
         raise AnsibleActionFail("contents is set by the action plugin; use files[].content")
     validated = ArgumentSpecValidator(ARGUMENT_SPEC).validate(arguments)
-    mistakes = list(validated.error_messages) or check_arguments(validated.validated_parameters)
+    mistakes = [
+        f"unknown parameter {error.msg}" if isinstance(error, UnsupportedError) else error.msg
+        for error in validated.errors.errors
+    ] or check_arguments(validated.validated_parameters)
     if mistakes:
         raise AnsibleActionFail(_listed(f"component {arguments.get('name', '')}: bad arguments", mistakes))
     parameters: dict[str, Any] = validated.validated_parameters

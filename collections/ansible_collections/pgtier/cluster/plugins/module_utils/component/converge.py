@@ -67,16 +67,15 @@ class _Run:
     def carry_out(self, planned: Changes, observed: Observed) -> Changes:
         """Returns what was changed, which after an installation can be more than was planned before it."""
         changes, self.due = planned, observed.journal
-        self._owe(journal_of(self.desired, changes, observed))
         self._clean(changes)
         if changes.packages:
             self._install(changes, observed)
             observed = observe(self.host, self.desired)
             changes = plan_changes(self.desired, observed)
-            self._owe(journal_of(self.desired, changes, observed))
+        due = journal_of(self.desired, changes, observed)
         if self.desired.action == "converge":
             self._refuse_unknown_accounts(observed, all_files=True)
-            self._files(changes)
+            self._files(changes, due)
         units.converge(self.host, changes, self.desired.ready, self.masker, self._unit_done)
         self._remember_invocations([change.unit for change in changes.units_to("pending")])
         return report.merge(planned, changes) if planned.packages else changes
@@ -88,10 +87,11 @@ class _Run:
             self.host.path(path).unlink(missing_ok=True)
 
     def _install(self, changes: Changes, observed: Observed) -> None:
-        """Some files steer the installation itself, so they go first, together with the directories they are in."""
+        """Some files steer the installation itself, so they go first."""
         early = [change for change in changes.files if change.file.before_packages]
         self._refuse_unknown_accounts(observed, all_files=False)
-        self.skipped += staging.put_in_place(self.host, early, self.masker, early=True)
+        due = self._due_early(observed)
+        self.skipped += staging.put_in_place(self.host, early, self.masker, lambda: self._owe(due), early=True)
         self.notes += packages.install(self.host, changes.packages)
         missing = sorted(set(changes.packages) - installed_packages(self.host, changes.packages))
         if missing:
@@ -111,9 +111,17 @@ class _Run:
                 "theirs. Install the package that makes them first, or name another owner. No file was put in place"
             )
 
-    def _files(self, changes: Changes) -> None:
+    def _due_early(self, observed: Observed) -> Journal:
+        """What the files that go first ask for, besides what was due already. The others are not checked yet."""
+        early = dataclasses.replace(
+            self.desired, files=tuple(file for file in self.desired.files if file.before_packages)
+        )
+        due = journal_of(early, plan_changes(early, observed), observed)
+        return dataclasses.replace(due, apply=due.apply | observed.journal.apply)
+
+    def _files(self, changes: Changes, due: Journal) -> None:
         staging.make_directories(self.host, changes)
-        self.skipped += staging.put_in_place(self.host, changes.files, self.masker)
+        self.skipped += staging.put_in_place(self.host, changes.files, self.masker, lambda: self._owe(due))
         units.retire(self.host, changes, self.masker)
         for path in changes.removed:
             self.host.path(path).unlink(missing_ok=True)

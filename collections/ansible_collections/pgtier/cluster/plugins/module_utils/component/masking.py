@@ -12,7 +12,7 @@ _QUOTED = re.compile(r"\"([^\"\n]+)\"|'([^'\n]+)'")
 _KEY = re.compile(r"^\s*(?:- )?[\"']?([\w.-]+)[\"']?\s*[:=]", re.MULTILINE)
 _VALUE = re.compile(r"^[^:=\n]*[:=][ \t]*(\S.*)$", re.MULTILINE)
 _WORD = re.compile(r"[^\s\"',;:=@|\[\]{}()]+")
-_HARMLESS = re.compile(r"true|false|null|none|yes|md5|trust|peer|scram-sha-256|\d{1,5}|\d+(\.\d+){3}(/\d+)?", re.I)
+_HARMLESS = re.compile(r"true|false|null|none|yes|md5|trust|peer|scram-sha-256|\d{1,5}|\d+(\.\d+){3}([:/]\d+)?", re.I)
 
 
 class Masker:

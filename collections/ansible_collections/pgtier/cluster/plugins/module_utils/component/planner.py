@@ -201,7 +201,7 @@ def _plan_verb(unit: Unit, state: UnitState, due: Due | None, desired: Desired) 
 
 def _running(state: UnitState) -> bool:
     """A unit that systemd brings up again and again (auto-restart) does not run."""
-    return state.active in ("active", "reloading", "activating") and state.sub != "auto-restart"
+    return state.active in ("active", "reloading", "activating") and not state.sub.startswith("auto-restart")
 
 
 def _busy(state: UnitState) -> bool:
@@ -209,6 +209,6 @@ def _busy(state: UnitState) -> bool:
 
 
 def _describe(state: UnitState) -> str:
-    if state.sub == "auto-restart":
+    if state.sub.startswith("auto-restart"):
         return "crashing"
     return "not running" if state.active == "inactive" else state.active

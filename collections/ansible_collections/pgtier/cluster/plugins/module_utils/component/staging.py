@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ansible_collections.pgtier.cluster.plugins.module_utils.component.host import Host, staged_path
@@ -29,13 +29,16 @@ def make_directories(host: Host, changes: Changes) -> None:
         host.set_attributes(path, wanted.owner, wanted.group, wanted.mode)
 
 
-def put_in_place(host: Host, changes: Sequence[FileChange], masker: Masker, early: bool = False) -> list[str]:
-    """Write the changed files; returns the checks that were skipped, which happens only `early`: before the packages
-    are installed, a checker may not be there yet."""
+def put_in_place(
+    host: Host, changes: Sequence[FileChange], masker: Masker, about_to: Callable[[], None], early: bool = False
+) -> list[str]:
+    """Write the changed files, with a call of `about_to` between the last check and the first change. Returns the
+    checks that were skipped, which happens only `early`: before the packages a checker may not be there yet."""
     attributes_only = [change.file for change in changes if not change.content_differs]
     files = [change.file for change in changes if change.content_differs]
     with _staged(host, files):
         skipped = [_check(host, file, host.path(staged_path(file.path)), masker, skip=early) for file in files]
+        about_to()
         for file in files:
             host.path(staged_path(file.path)).rename(host.path(file.path))
     for file in attributes_only:

@@ -46,31 +46,37 @@ def converge(
     failed = [change.unit for change in changes.units_to("start") if change.before.active == "failed"]
     if failed:
         host.run(["systemctl", "reset-failed", "--", *failed])
-    for verb in ("stop", "reload", "restart", "start"):
+    for verb in ("stop", "reload"):
         concerned = changes.units_to(verb)
         if concerned:
-            names = [change.unit for change in concerned]
-            _systemctl(host, masker, verb, "--", *names)
-        if verb in ("stop", "reload"):
-            for change in concerned:
-                done(change)
-    begun = changes.units_to("restart", "start", "verify")
+            _systemctl(host, masker, verb, "--", *(change.unit for change in concerned))
+        for change in concerned:
+            done(change)
+    # One after the other, so that what brings one instance down leaves the others up.
+    for change in changes.units_to("restart"):
+        _systemctl(host, masker, "restart", "--", change.unit)
+        _verify(host, [change.unit], ready, masker)
+        done(change)
+    started = changes.units_to("start")
+    if started:
+        _systemctl(host, masker, "start", "--", *(change.unit for change in started))
+    begun = changes.units_to("start", "verify")
     if begun:
         _verify(host, [change.unit for change in begun], ready, masker)
-        for change in begun:
-            done(change)
+    for change in begun:
+        done(change)
 
 
 def _systemctl(host: Host, masker: Masker, verb: str, *arguments: str) -> None:
-    ran = host.run(["systemctl", "--quiet", verb, *arguments])
+    ran = host.run(["systemctl", verb, *arguments])
     if ran.code == 0:
         return
     names = [name for name in arguments if not name.startswith("-")]
     states = unit_states(host, names)
     guilty = [name for name in names if _down(states.get(name, UNKNOWN_UNIT))] or names
     raise ComponentError(
-        f"systemctl {verb} {' '.join(names)} failed: {masker(ran.output.strip())}"
-        + (_journals(host, guilty, masker) if verb in ("start", "restart", "reload") else "")
+        f"systemctl {' '.join([verb, *names])} failed: {masker(ran.output.strip())}"
+        + (_journal(host, guilty[0], masker) if verb in ("start", "restart", "reload") else "")
     )
 
 
@@ -89,7 +95,7 @@ def _verify(host: Host, names: Sequence[str], ready: Ready | None, masker: Maske
             how = "died and was started again" if came_back and not _down(state) else f"is {state.active} ({state.sub})"
             raise ComponentError(
                 f"{name} did not stay up: it {how} right after its start. Correct what its log tells, then run again."
-                + _journals(host, [name], masker)
+                + _journal(host, name, masker)
             )
 
 
@@ -105,18 +111,15 @@ def _wait_ready(host: Host, names: Sequence[str], ready: Ready, masker: Masker) 
             raise ComponentError(
                 f"{', '.join(names)}: not ready: {why}. The command '{' '.join(ready.command)}' last ended with "
                 f"exit code {ran.code}: {masker(ran.output.strip()) or '(it printed nothing)'}"
-                + _journals(host, failed or names, masker)
+                + _journal(host, (failed or list(names))[0], masker)
             )
         host.sleep(_READY_INTERVAL)
 
 
 def _down(state: UnitState) -> bool:
-    return state.active not in ("active", "reloading") or state.sub == "auto-restart"
+    return state.active not in ("active", "reloading")
 
 
-def _journals(host: Host, names: Sequence[str], masker: Masker) -> str:
-    texts = []
-    for name in names:
-        ran = host.run(["journalctl", "--no-pager", "--output=short-iso", "--lines=30", "--unit", name])
-        texts.append(f"\nThe end of its log (journalctl -u {name}):\n{masker(ran.output.strip())}")
-    return "".join(texts)
+def _journal(host: Host, name: str, masker: Masker) -> str:
+    ran = host.run(["journalctl", "--no-pager", "--output=short-iso", "--no-hostname", "--lines=30", "--unit", name])
+    return f"\nThe end of its log (journalctl -u {name}):\n{masker(ran.output.strip())}"
