@@ -75,7 +75,7 @@ class Psql:
                 **self._identity(),
             )
         except subprocess.TimeoutExpired:
-            raise PsqlTimeout(f"{self._where()}: not done after {timeout:g} s: {script.splitlines()[0]}") from None
+            raise PsqlTimeout(f"{self._where()}: not done after {timeout:.1f} s: {script.splitlines()[0]}") from None
         except FileNotFoundError:
             raise PsqlError("psql is missing on this host; install it: apt-get install postgresql-client") from None
         if done.returncode != 0:
