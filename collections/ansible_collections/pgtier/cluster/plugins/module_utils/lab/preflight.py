@@ -39,8 +39,11 @@ def missing_programs(found: set[str]) -> list[str]:
     return [f"missing programs: {', '.join(missing)}; install them: apt-get install --yes {packages}"]
 
 
-def resource_problems(hosts: int, image: bool, memory_mb: int, disks: dict[str, int]) -> list[str]:
-    """Room for so many more hosts, and for the image if it has to be built. `disks`: free MB for each purpose. Pure."""
+def resource_problems(hosts: int, image: bool, memory_mb: int, disks: dict[str, tuple[Path, int]]) -> list[str]:
+    """Room for so many more hosts, and for the image if it has to be built. Pure.
+
+    `disks`: for each purpose, where it is and how many MB are free there.
+    """
     problems = []
     memory = hosts * HOST_MEMORY_MB
     if memory > memory_mb:
@@ -48,13 +51,14 @@ def resource_problems(hosts: int, image: bool, memory_mb: int, disks: dict[str, 
             f"memory: {hosts} more hosts need about {memory} MB, {memory_mb} MB are available; "
             "end other programs or list fewer hosts"
         )
-    for purpose, path, needed in (
-        ("hosts", "state_directory", hosts * HOST_DISK_MB),
-        ("image", "cache_directory", 0 if image else IMAGE_DISK_MB),
+    for purpose, needed in (
+        ("hosts", hosts * HOST_DISK_MB),
+        ("image", 0 if image else IMAGE_DISK_MB),
     ):
-        if needed > disks[purpose]:
+        path, free = disks[purpose]
+        if needed > free:
             problems.append(
-                f"disk: the {purpose} need about {needed} MB, {disks[purpose]} MB are free in {path}; "
+                f"disk: the {purpose} need about {needed} MB, {free} MB are free in {path}; "
                 "make room or choose another place (XDG_STATE_HOME, XDG_CACHE_HOME)"
             )
     return problems
@@ -104,7 +108,7 @@ def problems(net: Network, state: Path, cache: Path, new_hosts: int, image: bool
         found.append(str(error))
     if shutil.which("ip"):
         found += wires.subnet_conflicts(net, run_json("ip", "-json", "route", "show", "table", "all"))
-    disks = {"hosts": free_disk_mb(state), "image": free_disk_mb(cache)}
+    disks = {"hosts": (state, free_disk_mb(state)), "image": (cache, free_disk_mb(cache))}
     return found + resource_problems(new_hosts, image or not new_hosts, available_memory_mb(), disks)
 
 

@@ -162,20 +162,24 @@ def _firewalld() -> bool:
 
 def subnet_conflicts(net: Network, routes: Iterable[dict[str, Any]]) -> list[str]:
     """Routes of this machine (`ip -json route show table all`) that overlap with the subnet, apart from the lab's."""
-    problems = []
+    taken: dict[str, ipaddress.IPv4Network] = {}
     for route in routes:
-        if route.get("dev") == net.bridge or route.get("dst") in (None, "default"):
+        device = route.get("dev", "?")
+        if device == net.bridge or route.get("dst") in (None, "default"):
             continue
         try:
-            taken = ipaddress.ip_network(route["dst"], strict=False)
+            found = ipaddress.IPv4Network(route["dst"], strict=False)
         except ValueError:
             continue
-        if taken.prefixlen and taken.version == 4 and taken.overlaps(net.subnet):
-            problems.append(
-                f"subnet {net.subnet} of lab {net.name!r} overlaps with {taken} on {route.get('dev', '?')}; "
-                "give the lab another one in lab_subnet, a free /24 such as 10.77.5.0/24"
-            )
-    return sorted(set(problems))
+        # An interface brings several routes into its network; the widest tells most.
+        wider = device not in taken or found.prefixlen < taken[device].prefixlen
+        if found.prefixlen and found.overlaps(net.subnet) and wider:
+            taken[device] = found
+    return [
+        f"subnet {net.subnet} of lab {net.name!r} overlaps with {found} on {device}; "
+        "give the lab another one in lab_subnet, a free /24 such as 10.77.5.0/24"
+        for device, found in sorted(taken.items())
+    ]
 
 
 # Cutting hosts off: what is cut is exactly what the two sets hold.
