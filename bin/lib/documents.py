@@ -21,7 +21,7 @@ _SUMMARIES = {
 }
 
 
-class _Dumper(yaml.SafeDumper):
+class Dumper(yaml.SafeDumper):
     """Indents lists below their key, as yamllint wants them."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
@@ -55,9 +55,7 @@ def defaults(role: str) -> str:
     for option in options_of(role):
         if option.default is not None:
             lines += ["", *textwrap.wrap(described(option), 118, initial_indent="# ", subsequent_indent="# ")]
-            # Some variables belong to what the role sets up, and not to the role's own name.
-            foreign = not option.name.startswith(f"{role}_")
-            lines.append(f"{option.name}: {_inline(option.default)}{'  # noqa: var-naming' if foreign else ''}")
+            lines.append(f"{option.name}: {_inline(option.default)}")
     return "\n".join(lines) + "\n"
 
 
@@ -70,7 +68,7 @@ def argument_specs(role: str) -> str:
             }
         }
     }
-    text = yaml.dump(specs, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+    text = yaml.dump(specs, Dumper=Dumper, sort_keys=False, width=120, allow_unicode=True)
     return f"---\n# {_GENERATED}.\n{text}"
 
 

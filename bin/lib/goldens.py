@@ -15,6 +15,7 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.plan.build import b
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.inventory import HostFacts, Inventory
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.reading import read_inventory
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.schema import Plan
+from documents import Dumper
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 # What every host of the examples says about itself.
@@ -79,7 +80,9 @@ def goldens(root: Path) -> dict[Path, str]:
     for directory in sorted((root / "tests" / "inventories").iterdir()):
         plan = plan_of(directory)
         target = root / "tests" / "golden" / directory.name
-        files[target / "plan.yml"] = "---\n" + yaml.safe_dump(plan, sort_keys=False, width=120, allow_unicode=True)
+        files[target / "plan.yml"] = "---\n" + yaml.dump(
+            plan, Dumper=Dumper, sort_keys=False, width=120, allow_unicode=True
+        )
         files |= {target / name: text for name, text in rendered(root / "templates", plan)}
     return files
 
