@@ -10,6 +10,7 @@ from .grants import absent_schemas, plan_connect, plan_grants
 from .lookup import plan_lookup
 from .model import (
     MAINTENANCE,
+    NOTHING,
     PUBLIC,
     Acl,
     Database,
@@ -74,7 +75,7 @@ def _problems(desired: Desired, server: Server) -> Iterator[str]:
                 f"database `{name}` has encoding {found.encoding}, databases says {wanted['encoding']}: an encoding "
                 f"cannot be changed; say `encoding: {found.encoding}`, or dump and restore into a new database"
             )
-        absent = set(wanted["extensions"]) - (found.extensions if found else frozenset()) - set(server.available)
+        absent = set(wanted["extensions"]) - (found.extensions if found else NOTHING) - set(server.available)
         # Nothing at all is known of a server that is not there yet.
         if absent and server.available:
             yield (
@@ -122,26 +123,29 @@ def _plan_database(desired: Desired, wanted: WantedDatabase, server: Server) -> 
     yield from plan_grants(desired, wanted, _with_schemas(wanted, found), server.version)
 
 
+def _schema_owners(wanted: WantedDatabase, found: Database) -> dict[str, str]:
+    """Who the schemas are to belong to that the inventory has a say in."""
+    owners = {schema["name"]: schema.get("owner", wanted["owner"]) for schema in wanted["schemas"]}
+    owners.pop("public", None)
+    # pg_database_owner has one member, whoever owns the database, and so follows a change of owner.
+    if "public" in found.schemas and found.schemas["public"].owner != wanted["owner"]:
+        owners["public"] = _PUBLIC_SCHEMA.owner
+    return owners
+
+
 def _plan_schemas(wanted: WantedDatabase, found: Database) -> Iterator[Statement]:
-    public = found.schemas.get("public")
-    if public and public.owner not in {_PUBLIC_SCHEMA.owner, wanted["owner"]}:
-        # pg_database_owner has one member, whoever owns the database, and so follows a change of owner.
-        yield Statement(
-            wanted["name"], "ALTER SCHEMA public OWNER TO pg_database_owner", "it goes with the database's owner"
-        )
-    if public and "CREATE" in public.acl.get(PUBLIC, frozenset()):
-        yield Statement(
-            wanted["name"], "REVOKE CREATE ON SCHEMA public FROM PUBLIC", "anybody could make objects others then use"
-        )
-    for schema in wanted["schemas"]:
-        name, owner = schema["name"], schema.get("owner", wanted["owner"])
+    for name, owner in _schema_owners(wanted, found).items():
         there = found.schemas.get(name)
         if there is None:
             sql = f"CREATE SCHEMA {identifier(name)} AUTHORIZATION {identifier(owner)}"
             yield Statement(wanted["name"], sql, "no such schema yet")
-        elif there.owner != owner and name != "public":
+        elif there.owner != owner:
             sql = f"ALTER SCHEMA {identifier(name)} OWNER TO {identifier(owner)}"
             yield Statement(wanted["name"], sql, f"it belongs to {there.owner}")
+    if "public" in found.schemas and "CREATE" in found.schemas["public"].acl.get(PUBLIC, NOTHING):
+        yield Statement(
+            wanted["name"], "REVOKE CREATE ON SCHEMA public FROM PUBLIC", "anybody could make objects others then use"
+        )
 
 
 def _plan_extensions(wanted: WantedDatabase, found: Database, server: Server) -> Iterator[Statement]:
@@ -155,14 +159,10 @@ def _plan_extensions(wanted: WantedDatabase, found: Database, server: Server) ->
 def _with_schemas(wanted: WantedDatabase, found: Database) -> Database:
     """`found` as it is once the statements on schemas have run."""
     schemas = dict(found.schemas)
-    for schema in wanted["schemas"]:
-        name, owner = schema["name"], schema.get("owner", wanted["owner"])
-        if name not in schemas:
-            schemas[name] = Schema(owner, {})
-        elif name != "public":
-            before = schemas[name]
-            acl = before.acl if before.owner == owner else _without(before.acl, before.owner)
-            schemas[name] = replace(before, owner=owner, acl=acl)
+    for name, owner in _schema_owners(wanted, found).items():
+        before = schemas.get(name, Schema(owner, {}))
+        acl = before.acl if before.owner == owner else _without(before.acl, before.owner)
+        schemas[name] = replace(before, owner=owner, acl=acl)
     return replace(found, owner=wanted["owner"], schemas=schemas)
 
 
