@@ -53,7 +53,7 @@ def pools(subject: Subject) -> Iterator[Mistake]:
                 "cluster",
                 f"{own}.max_client_connections",
                 show(pool.max_client_connections),
-                f"needs {files} open files with {count} pools of {pool.pool_size}; a process may have {_OPEN_FILES}",
+                f"needs {files} of {_OPEN_FILES} open files, with {count} pools of {pool.pool_size}",
                 f"Lower it by {files - _OPEN_FILES}, or lower {pool.pool_size_variable}.",
             )
 
@@ -86,13 +86,14 @@ def connections(subject: Subject) -> Iterator[Mistake]:
         found = budget(settings, topology, server)
         if found["total"] <= found["available"]:
             continue
-        terms = "; ".join(term["text"] for term in found["terms"])
-        left = f"{max(0, found['available'])} are left ({found['max_connections']} less {found['reserved']} reserved)"
+        sums = [term["text"] for term in found["terms"]]
+        sums.append(f"left: {found['max_connections']} - {found['reserved']} reserved = {found['available']}")
+        shown = "".join(f"\n        {text}" for text in sums)
         yield Mistake(
             "cluster",
             "postgresql_max_connections",
             show(found["max_connections"]),
-            f"is too few for the pools: {found['total']} connections may go to {_SERVERS[server]}, and {left}. {terms}",
+            f"is too few: pools may open {found['total']} connections to {_SERVERS[server]}{shown}",
             f"Raise it to {found['total'] + found['reserved']} or more, or lower pgbouncer_pool_size or "
             "pgbouncer_session_pool_size.",
         )
@@ -114,7 +115,7 @@ def limits(subject: Subject) -> Iterator[Mistake]:
                 "cluster",
                 f"databases_users[{index}].connection_limit",
                 show(limit),
-                f"is less than the {needed} connections that the pools of {name} may open to the primary",
+                f"is less than the {needed} connections of this user's pools to the primary",
                 f"Use {needed} or more, or leave it out: the pools limit the user already.",
             )
 
@@ -137,12 +138,12 @@ def memory(subject: Subject) -> Iterator[Mistake]:
         needed, there = sum(parts.values()), total_kb // 1024
         if needed > there:
             written = settings.of(member, "postgresql_memory_mb")
-            terms = ", ".join(f"{name} {mb}" for name, mb in parts.items())
+            terms = " + ".join(f"{mb} ({name})" for name, mb in parts.items())
             yield Mistake(
                 f"host {member}",
                 "postgresql_memory_mb",
                 show(there) if written is not None else f"{there} (of the host)",
-                f"is too little: {needed} MB are needed ({terms})",
+                f"is too little: {needed} MB are needed\n        {terms}",
                 "Give the host more memory, or lower postgresql_max_connections or what postgresql_parameters set.",
             )
 

@@ -88,7 +88,7 @@ def cluster(subject: Subject) -> Iterator[Mistake]:
             "cluster",
             f"{variable}.synchronous_commit",
             commit,
-            "acknowledges commits that no standby has, so recovery point zero would not hold",
+            "breaks recovery point zero: commits are acknowledged that no standby has",
             "Leave it out, or set patroni_recovery_point to async.",
         )
     senders, needed = values.get("max_wal_senders"), 2 * len(subject.topology.members)
