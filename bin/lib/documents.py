@@ -29,7 +29,8 @@ class Dumper(yaml.SafeDumper):
 
 
 def documents(root: Path) -> dict[Path, str]:
-    files = {root / "docs" / "variables.md": variables_table()}
+    readme = root / "README.md"
+    files = {root / "docs" / "variables.md": variables_table(), readme: with_variables(readme.read_text())}
     for role in ROLES:
         files[root / "roles" / role / "defaults" / "main.yml"] = defaults(role)
         files[root / "roles" / role / "meta" / "argument_specs.yml"] = argument_specs(role)
@@ -104,15 +105,33 @@ def variables_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+_BEGIN, _END = "<!-- variables: made by bin/generate -->\n", "<!-- end of variables -->"
+
+
+def with_variables(readme: str) -> str:
+    """The README with the table of variables put in: a row each, without the keys of lists."""
+    before, rest = readme.split(_BEGIN)
+    rows = [
+        f"| `{option.name}` | {_default(option)} | {described(option)} |"
+        for option in OPTIONS.values()
+        if option.planned
+    ]
+    table = ["", "| Variable | Default | Meaning |", "|---|---|---|", *rows, "", ""]
+    return before + _BEGIN + "\n".join(table) + _END + rest.split(_END)[1]
+
+
+def _default(option: Option) -> str:
+    return "required" if option.required else "" if option.default is None else f"`{_inline(option.default)}`"
+
+
 def _rows(option: Option, path: str, *, top: bool = False) -> list[str]:
     kind = f"{option.type} of {option.elements}" if option.elements == "dict" else option.type
     if top and option.scope == "host":
         kind += ", *host*"
-    default = "required" if option.required else "" if option.default is None else f"`{_inline(option.default)}`"
     meaning = described(option).removesuffix(" Each host may have its own.")
     if option.choices:
         meaning += " One of " + ", ".join(f"`{choice}`" for choice in option.choices) + "."
-    rows = [f"| `{path}` | {kind} | {default} | {meaning} |"]
+    rows = [f"| `{path}` | {kind} | {_default(option)} | {meaning} |"]
     inner = f"{path}[]" if option.elements else path
     for key in option.keys:
         rows += _rows(key, f"{inner}.{key.name}")
