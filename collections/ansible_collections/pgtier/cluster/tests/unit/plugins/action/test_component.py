@@ -17,7 +17,7 @@ from ansible_collections.pgtier.cluster.plugins.action.component import ActionMo
 CANARY = "canary-s3cret"
 
 
-class Action(ActionModule):  # type: ignore[misc]
+class Action(ActionModule):
     """Keeps what it would have sent to the host."""
 
     sent: dict[str, Any]
@@ -96,7 +96,10 @@ def test_a_relative_template_and_source_are_looked_for(action: Action) -> None:
 
 def test_variables_of_one_file_do_not_reach_another(action: Action) -> None:
     path = template(action, "{{ who | default('nobody') }}")
-    files = [{"dest": "/a", "template": path, "variables": {"who": "a"}}, {"dest": "/b", "template": path}]
+    files: list[dict[str, Any]] = [
+        {"dest": "/a", "template": path, "variables": {"who": "a"}},
+        {"dest": "/b", "template": path},
+    ]
     assert contents(action, files) == {"/a": "a", "/b": "nobody"}
 
 

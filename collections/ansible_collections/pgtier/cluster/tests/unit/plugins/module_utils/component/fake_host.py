@@ -61,12 +61,14 @@ class FakeHost(Host):
     def user_id(self, name: str) -> int | None:
         return self.accounts.index(name) if name in self.accounts else None
 
-    group_id = user_id
+    def group_id(self, name: str) -> int | None:
+        return self.user_id(name)
 
     def user_name(self, uid: int) -> str:
         return self.accounts[uid]
 
-    group_name = user_name
+    def group_name(self, gid: int) -> str:
+        return self.accounts[gid]
 
     def owner_of(self, status: os.stat_result) -> tuple[int, int]:
         return self.owners.get(status.st_ino, (0, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -465,6 +466,14 @@ def test_apply_that_fails(host: FakeHost, optional: bool, container: int, noted:
 # ---- interruption
 
 
+def remember(applied: list[bytes], host: FakeHost) -> Callable[[Sequence[str]], Ran]:
+    def load(argv: Sequence[str]) -> Ran:
+        applied.append(host.path(SYSCTL.path).read_bytes())
+        return Ran(0, "")
+
+    return load
+
+
 def test_a_run_killed_anywhere_is_finished_by_the_next(tmp_path: Path) -> None:
     """A first deployment and a change of every file, each stopped at every step it takes."""
     change = dataclasses.replace(
@@ -484,9 +493,7 @@ def test_a_run_killed_anywhere_is_finished_by_the_next(tmp_path: Path) -> None:
             root.mkdir()
             host = server_host(root)
             applied: list[bytes] = []
-            host.answers["load"] = lambda argv, host=host, applied=applied: (
-                applied.append(host.path(SYSCTL.path).read_bytes()) or Ran(0, "")
-            )
+            host.answers["load"] = remember(applied, host)
             if start:
                 run(host, start)
             host.ticks, host.kill_at = 0, steps
@@ -528,3 +535,16 @@ def test_the_journal_is_private(host: FakeHost) -> None:
     run(host, dataclasses.replace(with_port(2), defer=True))
     assert host.path("/var/lib/pgtier").stat().st_mode & 0o777 == 0o700
     assert host.path("/var/lib/pgtier/server.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_put_in_place_before_a_failed_installation_still_restarts(host: FakeHost) -> None:
+    run(host)
+    steer = File(STEER, b"steer = no\n", before_packages=True)
+    desired = dataclasses.replace(with_file(SERVER, steer), packages=("server", "extra"))
+    host.apt_answers = [Ran(100, "no space")]
+    with pytest.raises(ComponentError, match="no space"):
+        run(host, desired)
+    assert host.path(STEER).read_bytes() == steer.content
+    result = run(host, desired)
+    assert result["files_changed"] == []
+    assert result["restarted"] == [{"unit": "server.service", "reasons": [f"{STEER} changed"]}]

@@ -233,7 +233,7 @@ def test_restarting_what_is_pending_keeps_the_rest_of_the_journal() -> None:
     left = Journal({"a.service": Due("restart", ("r",), "i0"), "b.service": Due("reload", ("r",))}, frozenset({"/s"}))
     observed = Observed(units=UNITS, journal=left)
     journal = journal_of(desired, plan_changes(desired, observed), observed)
-    assert (list(journal.units), journal.apply) == (["b.service"], {"/s"})
+    assert (list(journal.units), journal.apply) == (["b.service"], frozenset({"/s"}))
 
 
 @pytest.mark.parametrize(
