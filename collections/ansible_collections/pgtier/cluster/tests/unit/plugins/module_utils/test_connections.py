@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any, cast
+
+import pytest
+from ansible_collections.pgtier.cluster.plugins.module_utils import connections as target
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.schema import Plan
+from psycopg.conninfo import conninfo_to_dict
+
+
+def user(name: str, *databases: str, service: bool = False, attributes: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {"name": name, "service": service, "databases": list(databases), "attributes": list(attributes)}
+
+
+def plan(hosts: list[str] | None = None, **changes: Any) -> Plan:
+    hosts = hosts or ["10.0.0.4", "10.0.0.5"]
+    primary = {
+        "name": "primary",
+        "port": 6432,
+        "pool_mode": "transaction",
+        "hosts": hosts,
+        "purpose": "the application",
+    }
+    direct = {"name": "primary_direct", "port": 5000, "pool_mode": None, "hosts": hosts, "purpose": "dumps"}
+    whole: dict[str, Any] = {
+        "databases": {"app": {"name": "app", "owner": "app"}, "logs": {"name": "logs", "owner": "team"}},
+        "users": {
+            "replicator": user("replicator", service=True),
+            "reader": user("reader", "app"),
+            "app": user("app", "app", "logs"),
+            "team": user("team", "logs", attributes=("NOLOGIN",)),
+        },
+        "endpoints": {"primary": primary, "primary_direct": direct},
+    }
+    return cast(Plan, {**whole, **changes})
+
+
+PASSWORDS = {"app": "p:w", "reader": "x"}
+
+
+def test_who_may_connect_where() -> None:
+    found = target.connections(plan(), PASSWORDS)
+    assert {database: list(users) for database, users in found.items()} == {"app": ["reader", "app"], "logs": ["app"]}
+    assert list(found["app"]["app"]) == ["primary", "primary_direct"]
+    assert found["logs"]["app"]["primary_direct"] == "postgresql://app:p%3Aw@10.0.0.4:5000,10.0.0.5:5000/logs"
+    assert json.loads(target.serialise(found)) == found
+
+
+@pytest.mark.parametrize("text", ["x", "pä'ß: wört\\", "%41", "@:/?#[]&=+", "a b", "'"])
+def test_libpq_reads_back_what_a_uri_says(text: str) -> None:
+    endpoint = plan(["10.0.0.4", "fd00::1"])["endpoints"]["primary"]
+    assert conninfo_to_dict(target.uri(endpoint, text, text, text)) == {
+        "user": text,
+        "password": text,
+        "dbname": text,
+        "host": "10.0.0.4,fd00::1",
+        "port": "6432,6432",
+    }
+
+
+def test_pgpass() -> None:
+    assert target.pgpass(plan(["fd00::1"]), {"app": "p:\\w", "reader": "x"}).splitlines() == [
+        "fd00\\:\\:1:6432:app:reader:x",
+        "fd00\\:\\:1:6432:app:app:p\\:\\\\w",
+        "fd00\\:\\:1:6432:logs:app:p\\:\\\\w",
+        "fd00\\:\\:1:5000:app:reader:x",
+        "fd00\\:\\:1:5000:app:app:p\\:\\\\w",
+        "fd00\\:\\:1:5000:logs:app:p\\:\\\\w",
+    ]
+
+
+def test_a_missing_password_is_named() -> None:
+    with pytest.raises(target.ConnectionsError, match="no password for reader:"):
+        target.connections(plan(), {"app": "x"})
+
+
+def test_summary() -> None:
+    lines = target.endpoint_summary(plan(), "inventories/my lab/secrets")
+    assert lines == [
+        "primary, port 6432 (transaction pool): the application",
+        "  PGPASSFILE='inventories/my lab/secrets/pgpass' psql -h 10.0.0.4,10.0.0.5 -p 6432 -U app app",
+        "primary_direct, port 5000 (not pooled): dumps",
+        "  PGPASSFILE='inventories/my lab/secrets/pgpass' psql -h 10.0.0.4,10.0.0.5 -p 5000 -U app app",
+    ]
+    assert shlex.split(lines[1])[0] == "PGPASSFILE=inventories/my lab/secrets/pgpass"
+
+
+@pytest.mark.parametrize(
+    ("databases", "expected"),
+    [
+        ({}, None),
+        ({"logs": {"name": "logs", "owner": "team"}}, "-U app logs"),
+        ({"empty": {"name": "empty", "owner": "team"}}, None),
+    ],
+)
+def test_summary_without_the_owner(databases: dict[str, Any], expected: str | None) -> None:
+    line = target.endpoint_summary(plan(databases=databases), "s")[1]
+    assert line.endswith(expected) if expected else line.startswith("primary_direct")
