@@ -27,7 +27,7 @@ ENVIRONMENT = {
 def staged_path(path: str) -> str:
     """Where a file is made: beside its place, under a name that directories of configuration files skip, and always
     the same, so that a run finds what a killed one left. The suffix stays: some checkers go by it."""
-    directory, _, name = path.rpartition("/")
+    directory, name = path.rsplit("/", 1)
     return f"{directory}/.pgtier.{name}"
 
 
