@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ansible_collections.pgtier.cluster.plugins.module_utils.lab.command import LabError, run
+from ansible_collections.pgtier.cluster.plugins.module_utils.lab.command import LabError, run, succeeds
 
 MOUNT = Path("/sys/fs/cgroup")
 CPU_PERIOD = 100_000
@@ -46,6 +46,8 @@ class Tree:
     def remove_empty(self, tag: str) -> None:
         """Remove the directories above the hosts' groups unless another host or lab uses them."""
         if self.by_systemd:
+            if not list((self.unified / SLICE).glob("*.scope")):
+                succeeds("systemctl", "stop", SLICE)
             return
         for base in (self.unified, self.cpu_v1):
             for path in (base / "pgtier" / tag, base / "pgtier") if base else ():
@@ -102,6 +104,9 @@ class Group:
         return True
 
     def remove(self) -> None:
+        if self.unit:
+            # Waits until systemd has let go of the unit, whose name the next start wants.
+            succeeds("systemctl", "stop", self.unit)
         for base in (self.path, self.cpu_v1):
             if not base:
                 continue
@@ -137,7 +142,7 @@ class Group:
         elif (self.path / "cpu.max").exists():
             quota = str(percent * CPU_PERIOD // 100) if percent else "max"
             (self.path / "cpu.max").write_text(f"{quota} {CPU_PERIOD}")
-        elif percent:
+        if self.cpu_percent != percent:
             raise LabError(f"{self.path}: no cpu controller is available here, so a host's share cannot be limited")
 
     def _enable_cpu(self) -> None:

@@ -7,7 +7,6 @@ A fault is a state that a host is put into, so that asking twice for it changes 
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 from ansible_collections.pgtier.cluster.plugins.module_utils.lab import wires
@@ -88,9 +87,9 @@ def _apply(lab: Lab, name: str, fault: str, seen: HostState, cpu_percent: int | 
         host.stop(group)
         lab.forget_connections(name)
     elif fault == "started":
-        lab.start(host)
+        process = lab.start(host)
         if not seen.cut_off:
-            host.wait_ready(group, time.monotonic())
+            host.wait_ready(process)
     elif fault in ("frozen", "thawed"):
         group.freeze(fault == "frozen")
     else:

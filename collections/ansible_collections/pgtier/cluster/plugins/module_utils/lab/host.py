@@ -123,8 +123,8 @@ class Host:
             "--kill-signal=SIGRTMIN+3",
         ]
 
-    def start(self, group: Group) -> None:
-        """Start the host and return at once; wait_ready says when it is up."""
+    def start(self, group: Group) -> subprocess.Popen[bytes]:
+        """Start the host and return at once; wait_ready says when it is up. The process lives as long as the host."""
         image = self.record["image"]
         overlay = f"lowerdir={image},upperdir={self.directory}/upper,workdir={self.directory}/work"
         front, entry = group.entry()
@@ -136,7 +136,7 @@ class Host:
         ]
         # Nothing of the caller's stays with the host: no terminal, no open file, no session.
         with self.log.open("ab") as log:
-            subprocess.Popen(
+            return subprocess.Popen(
                 [*front, "unshare", "--mount", "--propagation", "private", "sh", "-c", "\n".join(lines)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -155,11 +155,12 @@ class Host:
         except OSError:
             return False
 
-    def wait_ready(self, group: Group, started: float) -> None:
+    def wait_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
         while not self.answers():
-            waited = time.monotonic() - started
-            if waited > START_TIMEOUT or (waited > 2 and not group.populated):
-                state = "does not answer ssh" if group.populated else "ended right after its start"
+            ended = process.poll() is not None
+            if ended or time.monotonic() > deadline:
+                state = "ended right after its start" if ended else f"does not answer ssh after {START_TIMEOUT} s"
                 raise LabError(f"host {self.name} ({self.address}) {state}; {self.log} ends with:\n{self.log_tail()}")
             time.sleep(0.05)
 

@@ -11,7 +11,6 @@ import fcntl
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -208,20 +207,20 @@ class Lab:
         )
 
     def apply(self, steps: list[Step], wanted: dict[str, int], report: Callable[[str], None]) -> None:
-        started: dict[str, float] = {}
+        started: dict[Host, subprocess.Popen[bytes]] = {}
         for step in steps:
             report(str(step))
             if step.verb == "start":
-                self.start(self.host(step.host, wanted.get(step.host)))
-                started[step.host] = time.monotonic()
+                host = self.host(step.host, wanted.get(step.host))
+                started[host] = self.start(host)
             elif step.verb == "prepare":
                 self.prepare(self.host(step.host, wanted[step.host]))
             else:
                 verb = getattr(self, "do_" + step.verb.replace(" ", "_"))
                 verb(*([step.host] if step.host else []))
         # All start side by side, and are waited for once all are under way.
-        for name, since in started.items():
-            self.host(name, wanted.get(name)).wait_ready(self.group(name), since)
+        for host, process in started.items():
+            host.wait_ready(process)
 
     # The verbs.
 
@@ -258,15 +257,16 @@ class Lab:
         host.prepare(image.image_path(self.cache, self.recipe), hosts.nameservers(), self._public_key())
         self.write_shared_files()
 
-    def start(self, host: Host) -> None:
+    def start(self, host: Host) -> subprocess.Popen[bytes]:
         """A host starts with this machine's present name servers, on an image that is there, and in an empty group."""
         base = Path(host.record["image"])
         if not base.is_dir():
             raise LabError(f"host {host.name}: its base image {base} is gone; take the lab down and up again")
         self.group(host.name).kill()
+        wires.unplug(self.net, host.index)
         host.write_files(hosts.nameservers(), self._public_key())
         self.write_shared_files()
-        host.start(self.group(host.name))
+        return host.start(self.group(host.name))
 
     def do_attach(self, name: str) -> None:
         wires.attach(self.net, self.host(name).index)
@@ -289,8 +289,10 @@ class Lab:
 
     def do_remove(self, name: str) -> None:
         self.do_kill(name)
-        if self.host(name).index and wires.rules_present(self.net):
-            self.do_heal(name)
+        if self.host(name).index:
+            wires.unplug(self.net, self.host(name).index)
+            if wires.rules_present(self.net):
+                self.do_heal(name)
         if self.host(name).directory.exists():
             shutil.rmtree(self.host(name).directory)
         if self.state.exists():

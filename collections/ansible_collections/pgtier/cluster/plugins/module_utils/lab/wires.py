@@ -103,6 +103,14 @@ def attach(net: Network, index: int) -> None:
     run("ip", "link", "set", net.port(index), "master", net.bridge, "up")
 
 
+def unplug(net: Network, index: int) -> None:
+    """Remove a dead host's wire. The kernel does so by itself, but only some time after the last process has ended."""
+    wire = Path(f"/sys/class/net/{net.port(index)}")
+    # It may go by itself between the two looks.
+    if wire.exists() and not succeeds("ip", "link", "delete", wire.name) and wire.exists():
+        raise LabError(f"the interface {wire.name} of a dead host cannot be removed; try again")
+
+
 def forwarding() -> bool:
     return IP_FORWARD.read_text().strip() == "1"
 
