@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -86,17 +87,12 @@ class Tier:
         answers = re.findall(r"^(\S+) \| SUCCESS => (\{.*?^\})", output, re.MULTILINE | re.DOTALL)
         return {name: json.loads(text)["msg"] for name, text in answers}
 
-    def _ansible(self, *command: str) -> str:
+    def _ansible(self, program: str, *arguments: str) -> str:
         env = os.environ | {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_FORCE_COLOR": "0"}
-        done = subprocess.run(
-            [*command, "-i", str(self.inventory / "hosts.yml")],
-            cwd=TOP,
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{command[0]} failed: {done.stdout}{done.stderr}"
+        # Of this Python's own environment, whether or not that is on PATH.
+        command = [str(Path(sys.executable).with_name(program)), *arguments, "-i", str(self.inventory / "hosts.yml")]
+        done = subprocess.run(command, cwd=TOP, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{program} failed: {done.stdout}{done.stderr}"
         return done.stdout
 
     def playbook(self, *arguments: str) -> dict[str, dict[str, int]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -9,45 +11,46 @@ from tier import Tier
 
 POOLED = ("primary", "primary_session", "replica", "replica_session")
 DIRECT = ("primary_direct", "replica_direct")
-NO_PASSWORD = {"password": "", "passfile": "/dev/null"}
+# What PgBouncer or PostgreSQL (or libpq, when it is asked for a password that it has not) says to who must stay out.
+# An endpoint that cannot be reached says something else.
+REFUSED = re.compile(
+    r"authentication failed|no such user|no such database|database .* does not exist|pg_hba\.conf|no password supplied"
+)
 
 
-def refusal(tier: Tier, endpoint: str, **changed: str) -> str:
-    """What a login is refused with. That the same login is let in unchanged is part of the check."""
+def assert_refused(tier: Tier, endpoint: str, **changed: str) -> None:
+    """A login with something changed is refused; that it is let in unchanged is part of the check."""
     assert tier.ask(endpoint, "SELECT 1", proxy=0) == 1
-    with pytest.raises(psycopg.OperationalError) as refused:
-        psycopg.connect(make_conninfo(tier.conninfo(endpoint, proxy=0), **changed)).close()
-    return str(refused.value)
+    conninfo = tier.conninfo(endpoint, proxy=0, passfile="/nowhere")
+    with pytest.raises(psycopg.OperationalError, match=REFUSED):
+        psycopg.connect(make_conninfo(conninfo, **changed)).close()
 
 
 @pytest.mark.parametrize("endpoint", POOLED + DIRECT)
 def test_a_wrong_password_is_refused(tier: Tier, endpoint: str) -> None:
-    assert "authentication failed" in refusal(tier, endpoint, password="not the password")
+    assert_refused(tier, endpoint, password="not the password")
 
 
 @pytest.mark.parametrize("endpoint", POOLED + DIRECT)
 def test_no_password_is_refused(tier: Tier, endpoint: str) -> None:
     """No line of pg_hba or of PgBouncer's file trusts an address."""
-    text = refusal(tier, endpoint, **NO_PASSWORD)
-    assert "no password supplied" in text or "authentication failed" in text
+    assert_refused(tier, endpoint, password="")
 
 
 @pytest.mark.parametrize("endpoint", POOLED + DIRECT)
 def test_an_unknown_database_is_refused(tier: Tier, endpoint: str) -> None:
-    text = refusal(tier, endpoint, dbname="no_such_database")
-    assert "no such database" in text or "does not exist" in text or "no pg_hba.conf entry" in text
+    assert_refused(tier, endpoint, dbname="no_such_database")
 
 
 @pytest.mark.parametrize("endpoint", POOLED)
 def test_a_user_who_does_not_exist_is_refused(tier: Tier, endpoint: str) -> None:
-    assert "authentication failed" in refusal(tier, endpoint, user="nobody_here")
+    assert_refused(tier, endpoint, user="nobody_here")
 
 
 @pytest.mark.parametrize("endpoint", POOLED + DIRECT)
 @pytest.mark.parametrize("password", ["", "a guess"])
 def test_the_superuser_is_refused(tier: Tier, endpoint: str, password: str) -> None:
-    text = refusal(tier, endpoint, user="postgres", password=password, passfile="/dev/null")
-    assert "authentication failed" in text or "no password supplied" in text or "pg_hba.conf" in text
+    assert_refused(tier, endpoint, user="postgres", password=password)
 
 
 def test_a_superuser_with_a_password_is_refused_by_the_pools(tier: Tier) -> None:
@@ -57,7 +60,7 @@ def test_a_superuser_with_a_password_is_refused_by_the_pools(tier: Tier) -> None
     tier.psql(leader, f"CREATE ROLE too_mighty SUPERUSER LOGIN PASSWORD '{login['password']}'")
     try:
         for endpoint in POOLED:
-            assert "authentication failed" in refusal(tier, endpoint, **login), endpoint
+            assert_refused(tier, endpoint, **login)
     finally:
         tier.psql(leader, "DROP ROLE too_mighty")
 
@@ -68,7 +71,8 @@ def test_a_login_that_has_expired_is_refused_by_the_pools(tier: Tier) -> None:
     leader = tier.leader()
     tier.psql(leader, f"CREATE ROLE was_here LOGIN PASSWORD '{login['password']}' VALID UNTIL '2001-01-01'")
     try:
-        assert "authentication failed" in refusal(tier, "primary", **login)
+        for endpoint in POOLED:
+            assert_refused(tier, endpoint, **login)
     finally:
         tier.psql(leader, "DROP ROLE was_here")
 
