@@ -7,7 +7,10 @@ import importlib.machinery
 import importlib.util
 import socket
 import struct
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -223,3 +226,68 @@ def test_sweep_without_pgbouncer(tmp_path: Path) -> None:
 
 def test_haproxy_that_is_away_is_not_an_empty_backend(tmp_path: Path) -> None:
     assert route.ask_haproxy(str(tmp_path / "nobody"), "primary") is None
+
+
+class FakeServer(threading.Thread):
+    """Answers the first thing that a connection says with `answer`, and hangs up."""
+
+    def __init__(self, listener: socket.socket, answer: bytes) -> None:
+        super().__init__(daemon=True)
+        self.listener, self.answer = listener, answer
+
+    def run(self) -> None:
+        while True:
+            connection, _ = self.listener.accept()
+            with connection:
+                connection.recv(1024)
+                connection.sendall(self.answer)
+
+
+def free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_question_is_held_until_there_is_a_primary_that_lets_clients_in(tmp_path: Path) -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "haproxy"))
+    listener.listen()
+    postgres = FakeServer(socket.create_server(("127.0.0.1", 0)), b"E\0\0\0\x30SFATAL\0C57P03\0\0")
+    port = postgres.listener.getsockname()[1]
+    haproxy = FakeServer(listener, f"1\n{HEADER}\n2 primary 1 pg1 127.0.0.1 0 0 1 {port}\n".encode())
+    postgres.start()
+    haproxy.start()
+    at = free_port()
+    command = [
+        sys.executable,
+        str(SOURCE),
+        f"--port={at}",
+        "--name=primary.pgtier",
+        f"--haproxy={tmp_path / 'haproxy'}",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+            asker.connect(("127.0.0.1", at))
+            asker.settimeout(0.5)
+            asked = query("primary.pgtier", 1)
+            for _ in range(50):  # until it listens: the answer to another name comes at once
+                try:
+                    asker.send(query("example.org", 1))
+                    assert asker.recv(512)[3] & 0xF == route.NO_SUCH_NAME
+                    break
+                except OSError:
+                    time.sleep(0.1)
+            asker.send(asked)
+            with pytest.raises(TimeoutError):  # HAProxy sees nobody
+                asker.recv(512)
+            haproxy.answer = haproxy.answer.replace(b"127.0.0.1 0 0", b"127.0.0.1 2 0")
+            with pytest.raises(TimeoutError):  # the primary is still starting
+                asker.recv(512)
+            postgres.answer = b"R\0\0\0\x08\0\0\0\x03"
+            asker.settimeout(5)
+            assert asker.recv(512) == route.reply(asked, "127.0.0.1")
+    finally:
+        process.kill()
+        process.wait()
