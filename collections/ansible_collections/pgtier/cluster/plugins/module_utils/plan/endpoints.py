@@ -60,6 +60,7 @@ class Pool:
     pool_size_variable: str
     min_pool_size: int
     max_client_connections: int
+    reset: bool
 
 
 def wanted_pools(settings: Settings, topology: Topology) -> list[Pool]:
@@ -77,6 +78,7 @@ def _changes(name: str, settings: Settings) -> dict[str, int | bool | None]:
 
 def _pool(row: Pooled, settings: Settings, topology: Topology) -> Pool:
     changes = _changes(row.name, settings)
+    reset = changes.get("reset")
     common = "pgbouncer_pool_size" if row.pool_mode == "transaction" else "pgbouncer_session_pool_size"
     own = f"pgbouncer_endpoints.{row.name}"
     pool_size = changes.get("pool_size") or settings[common]
@@ -92,6 +94,7 @@ def _pool(row: Pooled, settings: Settings, topology: Topology) -> Pool:
         pool_size_variable=f"{own}.pool_size" if changes.get("pool_size") else common,
         min_pool_size=_spread(row, pool_size, topology) if minimum is None else minimum,
         max_client_connections=changes.get("max_client_connections") or settings["pgbouncer_max_client_connections"],
+        reset=reset is not False,
     )
 
 

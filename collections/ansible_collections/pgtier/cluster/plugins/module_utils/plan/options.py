@@ -283,6 +283,13 @@ _ENDPOINT_KEYS = (
         "min_pool_size", "int", "Server connections that are kept open per user and database.", minimum=0, maximum=5000
     ),
     Option("max_client_connections", "int", "Clients that one proxy host accepts.", minimum=10, maximum=18000),
+    Option(
+        "reset",
+        "bool",
+        "Whether a server connection forgets what a client set (DISCARD ALL) before the next client gets it. Without, "
+        "a transaction pool saves a round trip a transaction, and settings, advisory locks and temporary tables leak.",
+        True,
+    ),
 )
 
 _PGBOUNCER = (

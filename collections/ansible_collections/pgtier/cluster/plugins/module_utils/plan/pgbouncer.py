@@ -76,7 +76,12 @@ def _settings(pool: Pool) -> dict[str, str | int | float]:
         settings["max_prepared_statements"] = 200
     else:
         settings["max_prepared_statements"] = 0
+    if pool.reset:
         settings["server_reset_query"] = "DISCARD ALL"
+        # By itself PgBouncer resets in session mode only: a transaction pool's clients would get each other's settings.
+        settings["server_reset_query_always"] = 1
+    else:
+        settings["server_reset_query"] = ""
     if pool.target == "primary":
         settings |= {
             # Ask where the primary is for each new connection.

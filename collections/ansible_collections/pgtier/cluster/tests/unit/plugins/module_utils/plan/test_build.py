@@ -117,12 +117,20 @@ def test_endpoint_changes() -> None:
 def test_modes_have_their_own_settings() -> None:
     instances = {instance["name"]: instance["settings"] for instance in plan()["pgbouncer"]["instances"]}
     assert instances["primary"]["max_prepared_statements"] == 200
-    assert instances["primary_session"]["server_reset_query"] == "DISCARD ALL"
-    assert "server_reset_query" not in instances["primary"]
+    for name in ("primary", "primary_session"):
+        assert instances[name]["server_reset_query"] == "DISCARD ALL"
+        assert instances[name]["server_reset_query_always"] == 1
     assert instances["replica"]["server_round_robin"] == 1
     assert instances["primary"]["max_client_conn"] >= 2000
     # An even share of the two replicas, kept open.
     assert instances["replica"]["min_pool_size"] == 10
+
+
+def test_a_pool_may_keep_what_clients_set() -> None:
+    instances = plan(pgbouncer_endpoints={"primary": {"reset": False}})["pgbouncer"]["instances"]
+    (primary,) = (instance["settings"] for instance in instances if instance["name"] == "primary")
+    assert primary["server_reset_query"] == ""
+    assert "server_reset_query_always" not in primary
 
 
 def test_budget_counts_users_databases_and_proxies() -> None:
