@@ -29,7 +29,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         # The result is made of passwords: it is hidden even when the task forgot to ask for that.
         result["_ansible_no_log"] = True
-        _, args = self.validate_argument_spec(
+        _validated, args = self.validate_argument_spec(
             argument_spec={
                 "directory": {"type": "path", "required": True},
                 "users": {"type": "list", "elements": "str", "required": True},

@@ -65,6 +65,7 @@ class Psql:
                 capture_output=True,
                 text=True,
                 timeout=timeout,
+                check=False,
                 cwd="/",
                 env={
                     "PATH": PATH,

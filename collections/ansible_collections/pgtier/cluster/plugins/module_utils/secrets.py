@@ -27,7 +27,7 @@ class SecretsError(ValueError):
 
 def generate() -> str:
     """Letters and digits only, which no file format has to quote. 32 of them hold 190 bits."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(LENGTH))
+    return "".join(secrets.choice(_ALPHABET) for _position in range(LENGTH))
 
 
 def parse(text: str | None, where: str) -> Passwords:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lab
-author: pgtier contributors
+author: pgtier contributors (@pgtier)
 version_added: 0.1.0
 short_description: Hosts on this machine, to try a cluster on
 description:
@@ -223,7 +223,7 @@ def main() -> None:
             result = bring_up(module, net, dict(listed))
         else:
             refuse(module, preflight.removal_problems())
-            result = take_down(module, net, None if params["hosts"] is None else [name for name, _ in listed])
+            result = take_down(module, net, None if params["hosts"] is None else [name for name, _index in listed])
     except LabError as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)

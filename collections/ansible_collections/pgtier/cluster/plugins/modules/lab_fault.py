@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lab_fault
-author: pgtier contributors
+author: pgtier contributors (@pgtier)
 version_added: 0.1.0
 short_description: Break a lab host, or mend it
 description:

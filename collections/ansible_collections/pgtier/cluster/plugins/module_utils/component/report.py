@@ -24,9 +24,7 @@ def merge(before: Changes, after: Changes) -> Changes:
     for name in dict.fromkeys((*first, *later)):
         one, other = first.get(name), later.get(name)
         if one is None or other is None:
-            change = one or other
-            assert change is not None
-            units.append(change)
+            units += [change for change in (one, other) if change is not None]
         else:
             enable = one.enable if one.enable is not None else other.enable
             units.append(UnitChange(name, one.before, enable, other.verb or one.verb, other.reasons or one.reasons))

@@ -100,7 +100,7 @@ def plan_grants(desired: Desired, wanted: WantedDatabase, found: Database, versi
     """Levels on schemas. `found` has every schema, also those that statements before these make."""
     owner, levels = wanted["owner"], levels_of(desired, wanted["name"])
     # The owner of a database can use whatever others make in it.
-    levels |= {(owner, schema): "all" for (_, schema), level in levels.items() if level == "all"}
+    levels |= {(owner, schema): "all" for (_login, schema), level in levels.items() if level == "all"}
     marked = {(default.grantee, default.schema) for default in found.defaults if default.grantee in desired.users}
     levels |= {pair: "all" for pair in marked if pair[0] == owner}
     for login, schema in sorted(levels.keys() | marked):

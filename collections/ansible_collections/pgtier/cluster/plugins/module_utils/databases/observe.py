@@ -167,7 +167,7 @@ def _database(name: str, owner: str, encoding: str, acl: Acl, desired: Desired, 
         default = Default(creator, schema, kind, grantee)
         defaults[default] = defaults.get(default, NOTHING) | {privilege}
     # Objects are read where grants are looked after, and nowhere else.
-    looked_after = {schema for _, schema in levels_of(desired, name)}
+    looked_after = {schema for _login, schema in levels_of(desired, name)}
     looked_after |= {default.schema for default in defaults if default.grantee in desired.users}
     objects = query(name, _OBJECTS, schemas=sorted(looked_after)) if looked_after else []
     return Database(

@@ -111,7 +111,7 @@ class Group:
             if not base:
                 continue
             # Deepest first; systemd may be removing the same ones.
-            for directory, _, _ in os.walk(base, topdown=False):
+            for directory, _below, _files in os.walk(base, topdown=False):
                 _remove_directory(Path(directory))
 
     def freeze(self, frozen: bool) -> None:
@@ -171,7 +171,7 @@ def _read(path: Path) -> str:
 
 def _remove_directory(path: Path) -> None:
     """A group of processes that just ended can be busy for an instant."""
-    for _ in range(100):
+    for _attempt in range(100):
         try:
             path.rmdir()
         except FileNotFoundError:

@@ -14,7 +14,7 @@ class LabError(Exception):
 
 def run(*argv: str, stdin: str | None = None, timeout: float = 60) -> str:
     try:
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout)
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
     except FileNotFoundError as error:
         raise LabError(f"program {argv[0]} is missing on this machine") from error
     except subprocess.TimeoutExpired as error:
@@ -32,6 +32,6 @@ def run_json(*argv: str) -> Any:
 
 def succeeds(*argv: str) -> bool:
     try:
-        return subprocess.run(argv, capture_output=True, timeout=30).returncode == 0
+        return subprocess.run(argv, capture_output=True, timeout=30, check=False).returncode == 0
     except FileNotFoundError:
         return False

@@ -93,7 +93,7 @@ def _first_config(client: PatroniClient, deadline: Deadline) -> Config:
 
 def _patch(client: PatroniClient, before: Config, wanted: Config, exact_paths: Sequence[str]) -> Config:
     current = before
-    for _ in range(PATCH_TRIES):
+    for _attempt in range(PATCH_TRIES):
         patch = plan_patch(current, wanted, exact_paths)
         if not patch:
             return current
@@ -137,7 +137,7 @@ def _await_applied(
     return [
         f"{name} has not confirmed within {deadline.seconds:g} s that it applied the new configuration"
         + (f": {loops.problem}" if loops.problem else "")
-        for name, (_, loops) in waiting.items()
+        for name, (_reason, loops) in waiting.items()
     ]
 
 

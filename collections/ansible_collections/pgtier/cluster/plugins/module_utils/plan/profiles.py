@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-Values = dict[str, str | int | float]
+Values = dict[str, "str | int | float"]
 
 # Figures for WAL and statistics are pgtune's for web, mixed and data warehouse.
 PROFILES: dict[str, Values] = {

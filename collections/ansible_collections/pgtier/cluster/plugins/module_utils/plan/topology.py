@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from .inventory import GROUPS, Inventory
 from .settings import Settings
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-
 
 @dataclass(frozen=True)
 class Topology:
@@ -43,7 +41,7 @@ def written_address(inventory: Inventory, host: str) -> tuple[str, object]:
     return "", host
 
 
-def parse_address(value: object) -> IPAddress | None:
+def parse_address(value: object) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(value) if isinstance(value, str) else None
     except ValueError:

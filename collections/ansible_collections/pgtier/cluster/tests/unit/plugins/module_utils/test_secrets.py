@@ -24,7 +24,7 @@ def stored(**users: str) -> Passwords:
 
 
 def test_a_password_needs_no_quoting_and_is_no_other() -> None:
-    made = {generate() for _ in range(100)}
+    made = {generate() for _time in range(100)}
     assert len(made) == 100
     assert all(len(password) == LENGTH and password.isascii() and password.isalnum() for password in made)
 

@@ -374,7 +374,7 @@ def test_ready_is_waited_for(host: FakeHost) -> None:
 def test_ready_is_given_up_and_looked_at_again_by_the_next_run(host: FakeHost) -> None:
     desired = dataclasses.replace(SERVER, ready=Ready(("ask",), 10))
     host.answers["ask"] = lambda argv: Ran(1, f"no {CANARY}")
-    for _ in range(2):
+    for _run in range(2):
         with pytest.raises(ComponentError) as error:
             run(host, desired)
         assert "server.service: not ready: it was not within 10 s" in str(error.value)
@@ -455,7 +455,7 @@ def test_apply_that_fails(host: FakeHost, optional: bool, container: int, noted:
         assert "'load x' failed with exit code 1: read-only" in run(host, desired)["notes"][0]
         assert not run(host, desired)["changed"]
         return
-    for _ in range(2):
+    for _run in range(2):
         with pytest.raises(ComponentError, match="'load x' failed with exit code 1: read-only"):
             run(host, desired)
     del host.answers["load"]

@@ -53,7 +53,9 @@ class FakeMember:
         flag = {"pending_restart": True, "pending_restart_reason": self.pending} if self.pending else {}
         return 200, {"state": "running", "dcs_last_seen": self.last_seen, **flag}
 
-    def _handler(member) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        member = self
+
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

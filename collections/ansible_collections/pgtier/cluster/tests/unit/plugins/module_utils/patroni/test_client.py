@@ -35,7 +35,7 @@ def test_password_goes_with_writing_requests_only(member: Callable[..., object])
     client.config()
     client.patch_config({"ttl": 20})
     assert up.config == {"ttl": 20}
-    assert [authorization is not None for _, _, authorization in up.requests] == [False, True]
+    assert [authorization is not None for _method, _path, authorization in up.requests] == [False, True]
 
 
 @pytest.mark.parametrize("credentials", [(None, None), ("patroni", "wrong")])

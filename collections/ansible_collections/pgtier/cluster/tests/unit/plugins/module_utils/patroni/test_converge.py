@@ -36,7 +36,7 @@ def client(*members: FakeMember) -> PatroniClient:
 
 
 def writes(one: FakeMember) -> int:
-    return sum(method == "PATCH" for method, _, _ in one.requests)
+    return sum(method == "PATCH" for method, _path, _authorization in one.requests)
 
 
 def test_patches_what_differs_and_a_second_run_nothing(member: Make) -> None:
