@@ -291,3 +291,26 @@ def test_a_question_is_held_until_there_is_a_primary_that_lets_clients_in(tmp_pa
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        ([A], [A, B], True),
+        ([], [A], True),  # reads were at the primary meanwhile
+        ([A], [B], True),
+        ([A, B], [A], False),  # HAProxy has cut the sessions of the one that went
+        ([A], [A], False),
+        (None, [A], False),  # the first look
+        ([A], None, False),  # HAProxy restarts
+    ],
+)
+def test_a_replica_that_comes_back_is_noticed(before: Any, now: Any, expected: bool) -> None:
+    assert route.came_back(before, now) is expected
+
+
+def test_connections_are_made_anew_only_when_no_login_would_fail() -> None:
+    idle, login = {"database": "app", "state": "idle"}, {"database": "app", "state": "new"}
+    assert route.spread_anew([idle, {"database": "other", "state": "active"}]) == {"app", "other"}
+    assert route.spread_anew([idle, login]) is None
+    assert route.spread_anew([]) == set()

@@ -1,22 +1,44 @@
-"""HAProxy: one port per target, and which members are fit for it, as each member's Patroni says."""
+"""HAProxy: a port per target and a socket per pool of reads, and which members are fit, as their Patroni says."""
 
 from __future__ import annotations
 
-from .endpoints import wanted_direct
+from .endpoints import wanted_direct, wanted_pools
 from .schema import Haproxy, HaproxyBackend, HaproxyFrontend, HaproxyServer, Target
 from .settings import Settings
 from .topology import Topology
 
+SOCKETS = "/run/haproxy"
+
 
 def haproxy(settings: Settings, topology: Topology) -> Haproxy:
+    # Each pool of reads has a round robin of its own: sharing one with others and the direct port, a pool would get
+    # its connections by chance, and not as many to each replica. PgBouncer finds the socket as it would PostgreSQL's.
+    pools = [pool for pool in wanted_pools(settings, topology) if pool.target == "replica"]
     return Haproxy(
         frontends=[
-            HaproxyFrontend(
-                name=f"{row.target}_in", port=settings[row.port_option], backend=row.target, purpose=row.purpose
-            )
-            for row in wanted_direct(topology)
+            *(
+                HaproxyFrontend(
+                    name=f"{row.target}_in",
+                    bind=f"*:{settings[row.port_option]}",
+                    backend=row.target,
+                    purpose=row.purpose,
+                )
+                for row in wanted_direct(topology)
+            ),
+            *(
+                HaproxyFrontend(
+                    name=f"{pool.name}_pool_in",
+                    bind=f"unix@{SOCKETS}/.s.PGSQL.{pool.port} mode 666",
+                    backend=f"{pool.name}_pool",
+                    purpose=f"PgBouncer's endpoint {pool.name}",
+                )
+                for pool in pools
+            ),
         ],
-        backends=[_backend(row.target, settings, topology) for row in wanted_direct(topology)],
+        backends=[
+            *(_backend(row.target, row.target, settings, topology) for row in wanted_direct(topology)),
+            *(_backend(f"{pool.name}_pool", pool.target, settings, topology) for pool in pools),
+        ],
         maxconn=settings["haproxy_maxconn"],
         stats_port=settings["haproxy_stats_port"],
         # Half a second bounds how long a new primary waits for its first client. In doubt it is asked again sooner,
@@ -28,11 +50,12 @@ def haproxy(settings: Settings, topology: Topology) -> Haproxy:
     )
 
 
-def _backend(target: Target, settings: Settings, topology: Topology) -> HaproxyBackend:
+def _backend(name: str, target: Target, settings: Settings, topology: Topology) -> HaproxyBackend:
     members = topology.analytics if target == "analytics" else topology.candidates
     return HaproxyBackend(
-        name=target,
+        name=name,
         check=_check(target, settings),
+        track=None if name == target else target,
         balance="roundrobin",
         servers=[
             HaproxyServer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .budget import budget
 from .endpoints import Pool, wanted_direct, wanted_pools
+from .haproxy import SOCKETS
 from .logins import MONITOR, pools, read_databases, read_users
 from .route import CONNECT_QUERY, NAME, RESOLV_CONF, route
 from .schema import Pgbouncer, PgbouncerInstance
@@ -25,7 +26,7 @@ def pgbouncer(settings: Settings, topology: Topology) -> Pgbouncer:
 def _instance(pool: Pool, settings: Settings, topology: Topology) -> PgbouncerInstance:
     users = read_users(settings)
     databases = list(read_databases(settings))
-    ports = {row.target: settings[row.port_option] for row in wanted_direct(topology)}
+    (direct,) = (settings[row.port_option] for row in wanted_direct(topology) if row.target == pool.target)
     straight = pool.target == "primary"
     return PgbouncerInstance(
         name=pool.name,
@@ -35,8 +36,11 @@ def _instance(pool: Pool, settings: Settings, topology: Topology) -> PgbouncerIn
         pool_mode=pool.pool_mode,
         target=pool.target,
         # Straight to the primary, found by name (route.py); reads go by HAProxy on the same host, which spreads them.
-        server_host=NAME if straight else "127.0.0.1",
-        server_port=settings["postgresql_port"] if straight else ports[pool.target],
+        server_host=NAME if straight else SOCKETS if pool.target == "replica" else "127.0.0.1",
+        server_port=settings["postgresql_port"] if straight else pool.port if pool.target == "replica" else direct,
+        # A look-up by way of a pool's own socket would take a turn of its round robin.
+        lookup_host=NAME if straight else "127.0.0.1",
+        lookup_port=settings["postgresql_port"] if straight else direct,
         databases=databases,
         # A user made later opens a pool that the budget has not counted: the database's limit keeps it within.
         database_limits={name: pools(users, name) * pool.pool_size for name in databases},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .schema import PgbouncerInstance, Route
+from .schema import PgbouncerInstance, Route, Target
 from .settings import Settings
 
 NAME = "primary.pgtier"
@@ -17,14 +17,19 @@ CONNECT_QUERY = "select pg_terminate_backend(pg_backend_pid()) where pg_is_in_re
 
 
 def route(settings: Settings, instances: Sequence[PgbouncerInstance]) -> Route:
+    def consoles(target: Target) -> list[str]:
+        return [
+            f"/run/pgbouncer/{instance['name']}/.s.PGSQL.{instance['port']}"
+            for instance in instances
+            if instance["target"] == target
+        ]
+
     return Route(
         name=NAME,
         port=settings["pgbouncer_route_port"],
         backend="primary",
         state_socket="/run/haproxy/state.sock",
-        consoles=[
-            f"/run/pgbouncer/{instance['name']}/.s.PGSQL.{instance['port']}"
-            for instance in instances
-            if instance["target"] == "primary"
-        ],
+        consoles=consoles("primary"),
+        read_backend="replica",
+        read_consoles=consoles("replica"),
     )

@@ -111,10 +111,14 @@ class HaproxyServer(TypedDict):
 
 
 class HaproxyBackend(TypedDict):
-    """`check` is the path asked of each member's Patroni; `fallback` the backend used when no server is fit."""
+    """`check` is the path asked of each member's Patroni; `fallback` the backend used when no server is fit.
+
+    A backend that does not check by itself goes by what the backend named by `track` knows.
+    """
 
     name: str
     check: str
+    track: str | None
     balance: str
     servers: list[HaproxyServer]
     fallback: str | None
@@ -122,8 +126,10 @@ class HaproxyBackend(TypedDict):
 
 
 class HaproxyFrontend(TypedDict):
+    """`bind` is an address as HAProxy writes it, a TCP port or a Unix socket."""
+
     name: str
-    port: int
+    bind: str
     backend: str
     purpose: str
 
@@ -142,6 +148,7 @@ class Haproxy(TypedDict):
 class PgbouncerInstance(TypedDict):
     """One `pgbouncer@NAME` unit: an endpoint's pools.
 
+    `server_host` may be the directory of a Unix socket. Passwords are looked up by `lookup_host` and `lookup_port`.
     `database_limits` are server connections to each database, all users together. `connect_query` is run on each new
     server connection, `""` for none. `start_settings` are those that PgBouncer reads only when it starts.
     """
@@ -154,6 +161,8 @@ class PgbouncerInstance(TypedDict):
     target: Target
     server_host: str
     server_port: int
+    lookup_host: str
+    lookup_port: int
     databases: list[str]
     database_limits: dict[str, int]
     connect_query: str
@@ -164,7 +173,8 @@ class PgbouncerInstance(TypedDict):
 class Route(TypedDict):
     """How the primary's pools find it: by a name that a small DNS server on loopback answers once there is a primary.
 
-    It asks HAProxy at `state_socket` about `backend`, and ends what hangs on a former primary at `consoles`.
+    It asks HAProxy at `state_socket` about `backend`, and ends what hangs on a former primary at `consoles`. The pools
+    at `read_consoles` are spread anew when a server comes back to `read_backend`.
     """
 
     name: str
@@ -172,6 +182,8 @@ class Route(TypedDict):
     backend: str
     state_socket: str
     consoles: list[str]
+    read_backend: str
+    read_consoles: list[str]
 
 
 class BudgetTerm(TypedDict):

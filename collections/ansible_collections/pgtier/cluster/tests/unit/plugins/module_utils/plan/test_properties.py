@@ -75,10 +75,15 @@ def check_invariants(made: Plan) -> None:
     dynamic = made["patroni"]["dynamic"]
     assert dynamic["loop_wait"] + 2 * dynamic["retry_timeout"] < dynamic["ttl"]
     backends = {backend["name"]: backend for backend in made["haproxy"]["backends"]}
-    listening = {frontend["port"]: frontend["backend"] for frontend in made["haproxy"]["frontends"]}
+    listening = {frontend["bind"]: frontend["backend"] for frontend in made["haproxy"]["frontends"]}
     for instance in made["pgbouncer"]["instances"]:
+        if instance["target"] != "primary":
+            assert listening[f"*:{instance['lookup_port']}"] == instance["target"]
         if instance["server_host"] == "127.0.0.1":
-            assert listening[instance["server_port"]] == instance["target"]
+            assert listening[f"*:{instance['server_port']}"] == instance["target"]
+        elif instance["server_host"].startswith("/"):
+            socket = f"unix@{instance['server_host']}/.s.PGSQL.{instance['server_port']} mode 666"
+            assert backends[listening[socket]]["track"] == instance["target"]
         else:
             # Only the primary is found without HAProxy: it is one, so nothing has to be spread.
             assert instance["target"] == "primary"
