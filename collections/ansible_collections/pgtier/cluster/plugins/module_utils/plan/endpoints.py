@@ -99,12 +99,13 @@ def _pool(row: Pooled, settings: Settings, topology: Topology) -> Pool:
 
 
 def _spread(row: Pooled, pool_size: int, topology: Topology) -> int:
-    """Reads are only spread evenly when a pool has the same number of connections to each replica, so it keeps
-    half of its size open, as a multiple of the replicas. Other pools grow when they are asked to."""
+    """Reads are spread evenly when a pool has the same number of connections to each replica, and more of them than are
+    busy: then each takes its turn. So all of its size is kept open, as far as the replicas divide it. Other pools grow
+    when they are asked to."""
     replicas = len(topology.candidates) - 1
     if row.target != "replica" or row.pool_mode != "transaction" or replicas < 2:
         return 0
-    return replicas * max(1, pool_size // 2 // replicas) if replicas <= pool_size else 0
+    return pool_size - pool_size % replicas
 
 
 def wanted_direct(topology: Topology) -> list[Direct]:

@@ -126,7 +126,7 @@ def test_modes_have_their_own_settings() -> None:
     assert instances["replica"]["server_round_robin"] == 1
     assert instances["primary"]["max_client_conn"] >= 2000
     # An even share of the two replicas, kept open.
-    assert instances["replica"]["min_pool_size"] == 10
+    assert instances["replica"]["min_pool_size"] == 20
 
 
 def test_a_pool_may_keep_what_clients_set() -> None:
