@@ -14,6 +14,7 @@ _GENERATED = "Made by bin/generate from module_utils/plan/options.py"
 _SUMMARIES = {
     "system": "Packages and kernel settings of a host",
     "etcd": "A member of the configuration store that Patroni elects the primary in",
+    "postgresql": "PostgreSQL itself; the role patroni, under which it runs, converges it",
     "patroni": "A PostgreSQL server under Patroni",
     "databases": "Databases, users and grants, on the primary",
     "pgbouncer": "One PgBouncer unit for each pooled endpoint",
@@ -56,7 +57,9 @@ def defaults(role: str) -> str:
     for option in options_of(role):
         if option.default is not None:
             lines += ["", *textwrap.wrap(described(option), 118, initial_indent="# ", subsequent_indent="# ")]
-            lines.append(f"{option.name}: {_inline(option.default)}")
+            # `databases` is the role's name itself, which is as clear a prefix as there can be.
+            exception = "" if option.name.startswith(f"{role}_") else "  # noqa: var-naming[no-role-prefix]"
+            lines.append(f"{option.name}: {_inline(option.default)}{exception}")
     return "\n".join(lines) + "\n"
 
 

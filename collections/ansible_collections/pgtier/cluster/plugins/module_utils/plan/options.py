@@ -5,7 +5,7 @@ from __future__ import annotations
 from .option import Option, port_option, template_option
 
 ENDPOINTS = ("primary", "primary_session", "replica", "replica_session", "analytics")
-ROLES = ("system", "etcd", "patroni", "databases", "pgbouncer", "haproxy")
+ROLES = ("system", "etcd", "postgresql", "patroni", "databases", "pgbouncer", "haproxy")
 # Variables with these beginnings are ours: one that is not in the table is a typing mistake.
 PREFIXES = ("system_", "etcd_", "postgresql_", "patroni_", "databases_", "pgbouncer_", "haproxy_")
 
@@ -56,15 +56,15 @@ _HBA_KEYS = (
 )
 
 _POSTGRESQL = (
-    Option("postgresql_version", "int", "Major version of PostgreSQL.", 17, "patroni", choices=(17,)),
-    port_option("postgresql_port", "patroni", 5432, "Port of PostgreSQL itself."),
+    Option("postgresql_version", "int", "Major version of PostgreSQL.", 17, "postgresql", choices=(17,)),
+    port_option("postgresql_port", "postgresql", 5432, "Port of PostgreSQL itself."),
     Option(
         "postgresql_profile",
         "str",
         "Kind of load that memory, parallel workers and time limits are set for: many short transactions, both, or "
         "few long queries.",
         "web",
-        "patroni",
+        "postgresql",
         choices=("web", "mixed", "analytics"),
     ),
     Option(
@@ -72,7 +72,7 @@ _POSTGRESQL = (
         "str",
         "Kind of disk below the data directory.",
         "ssd",
-        "patroni",
+        "postgresql",
         choices=("hdd", "ssd", "nvme"),
     ),
     Option(
@@ -80,7 +80,7 @@ _POSTGRESQL = (
         "int",
         "Memory that PostgreSQL may plan with on this host. Default: all that the host has.",
         None,
-        "patroni",
+        "postgresql",
         "host",
         minimum=256,
         maximum=64 * 1024 * 1024,
@@ -91,7 +91,7 @@ _POSTGRESQL = (
         "int",
         "Processor cores that PostgreSQL may plan with on this host. Default: all that the host has.",
         None,
-        "patroni",
+        "postgresql",
         "host",
         minimum=1,
         maximum=4096,
@@ -101,7 +101,7 @@ _POSTGRESQL = (
         "int",
         "Connections that each member accepts. The pools of all endpoints together have to fit in.",
         300,
-        "patroni",
+        "postgresql",
         minimum=20,
         maximum=10000,
     ),
@@ -110,7 +110,7 @@ _POSTGRESQL = (
         "int",
         "Connections kept for the superuser, which Patroni is.",
         5,
-        "patroni",
+        "postgresql",
         minimum=3,
         maximum=100,
     ),
@@ -119,7 +119,7 @@ _POSTGRESQL = (
         "int",
         "Connections that pools leave free for the direct ports, monitoring and administration.",
         20,
-        "patroni",
+        "postgresql",
         minimum=0,
         maximum=5000,
     ),
@@ -128,14 +128,14 @@ _POSTGRESQL = (
         "dict",
         "PostgreSQL parameters of all members. They win over computed ones.",
         {},
-        "patroni",
+        "postgresql",
     ),
     Option(
         "postgresql_member_parameters",
         "dict",
         "PostgreSQL parameters of this member only. They win over all others.",
         {},
-        "patroni",
+        "postgresql",
         "host",
     ),
     Option(
@@ -143,7 +143,7 @@ _POSTGRESQL = (
         "list",
         "Networks, in CIDR notation, from which users may connect. The cluster's own hosts always may.",
         [],
-        "patroni",
+        "postgresql",
         elements="str",
     ),
     Option(
@@ -151,7 +151,7 @@ _POSTGRESQL = (
         "list",
         "More pg_hba rules. They stand after the tier's own and before those of the client networks.",
         [],
-        "patroni",
+        "postgresql",
         elements="dict",
         keys=_HBA_KEYS,
     ),
