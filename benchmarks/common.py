@@ -66,8 +66,9 @@ class Lab:
             name = f"pg{index - 2}"
             groups["lab"]["hosts"][name] = {"lab_index": index}
             groups["postgres"]["hosts"][name] = None
-        path.write_text(yaml.safe_dump({"all": {"children": groups, "vars": variables}}))
+        path.write_text(yaml.safe_dump({"all": {"children": groups}}))
         self.name = f"bench-{directory.name[-8:].lower().replace('_', 'x')}"
+        self.variables = json.dumps({"lab_name": self.name, **variables})
         self.groups = {group: list(content["hosts"]) for group, content in groups.items()}
         network = labs.network(self.name, None)
         self.addresses = {
@@ -90,7 +91,7 @@ class Lab:
                 str(self.inventory),
                 book,
                 "-e",
-                f"lab_name={self.name}",
+                self.variables,
                 *options,
             ],
             cwd=ROOT,
