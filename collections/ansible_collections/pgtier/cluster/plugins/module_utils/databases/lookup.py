@@ -57,7 +57,8 @@ def plan_lookup(server: Server) -> Iterator[Statement]:
         if found is not None and found.definition[-1] != MAINTENANCE:
             yield _statement(f"ALTER FUNCTION {_SIGNATURE} OWNER TO {MAINTENANCE}", "it runs with its owner's rights")
     acl = {PUBLIC: frozenset({"EXECUTE"})} if found is None else found.acl
-    for name in sorted(set(acl) - set(WANTED.acl)):
+    # The owner's own entry is there once anything has been granted, and takes nothing away from it when it is not.
+    for name in sorted(set(acl) - set(WANTED.acl) - {MAINTENANCE}):
         yield _statement(f"REVOKE ALL ON FUNCTION {_SIGNATURE} FROM {grantee(name)}", "it hands out password hashes")
     if not acl.get(LOOKUP_LOGIN, NOTHING):
         yield _statement(

@@ -369,6 +369,7 @@ FUNCTION = "pgbouncer.user_lookup(text)"
             {"lookup": replace(LOOKUP, acl={**LOOKUP.acl, PUBLIC: frozenset({"EXECUTE"})})},
             [f"REVOKE ALL ON FUNCTION {FUNCTION} FROM PUBLIC"],
         ),
+        ({"lookup": replace(LOOKUP, acl={**LOOKUP.acl, "postgres": frozenset({"EXECUTE"})})}, []),
         ({"lookup": replace(LOOKUP, acl={})}, [f'GRANT EXECUTE ON FUNCTION {FUNCTION} TO "pgbouncer_auth"']),
         (
             {"lookup_schema": Schema("dba", {"pgbouncer_auth": frozenset({"USAGE", "CREATE"})})},
