@@ -56,7 +56,8 @@ def _backend(name: str, target: Target, settings: Settings, topology: Topology) 
         name=name,
         check=_check(target, settings),
         track=None if name == target else target,
-        balance="roundrobin",
+        # A pool's connections come and go one by one: counting keeps them even where taking turns would drift.
+        balance="roundrobin" if name == target else "leastconn",
         servers=[
             HaproxyServer(
                 name=member,

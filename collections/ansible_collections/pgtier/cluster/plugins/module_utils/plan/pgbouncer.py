@@ -102,4 +102,7 @@ def _settings(pool: Pool) -> dict[str, str | int | float]:
         # Take turns, and reconnect often enough for a returned replica to get its share back.
         settings["server_round_robin"] = 1
         settings["server_lifetime"] = 300
+        # PgBouncer sets aside what was idle for this long (30 s by default) and, once there is work again, takes from
+        # there only what it needs: a few connections, by chance most of them to one replica.
+        settings["server_check_delay"] = 300
     return settings
