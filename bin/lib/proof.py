@@ -124,7 +124,7 @@ def lint_steps() -> Iterator[Step]:
         ("yamllint", ["sh", "-c", "yamllint --strict . && yamllint --list-files ."], r"site\.yml"),
         ("shellcheck", ["shellcheck", "--external-sources", "--source-path=SCRIPTDIR", *shell], ""),
         ("mypy --strict", ["mypy", "--strict", *plugins], r"no issues found in [1-9]\d* source files"),
-        ("ansible-lint, production", ["ansible-lint", "--offline", "--strict"], r"on [1-9]\d* files"),
+        ("ansible-lint, production", ["ansible-lint", "--offline", "--strict"], r"in [1-9]\d* files"),
     ):
         yield Step("lint", name, command, partial(one_check, proof=proof))
     yield Step(
