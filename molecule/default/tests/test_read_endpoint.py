@@ -14,8 +14,8 @@ import pytest
 from tier import Tier, join, wait_until
 
 WHO = "SELECT host(inet_server_addr()), pg_is_in_recovery()"
-# Far fewer clients than pooled connections: each connection takes its turn. With as many, all of them are busy on a computer
-# that all hosts share, and the replica that happens to be quicker answers more.
+# Far fewer clients than pooled connections: each connection takes its turn. With as many, all of them are busy on a
+# computer that all hosts share, and the replica that happens to be quicker answers more.
 CLIENTS = 4
 QUERIES_PER_CLIENT = 1000
 # How long a stopped replica may go on to be asked: two checks of HAProxy and what a busy machine adds.
