@@ -166,14 +166,19 @@ class Tier:
         return sorted(set(self.groups["postgres"]) - {self.leader()})
 
     def whole(self) -> bool:
-        """Every member is there: one leader that runs, the others stream on its timeline and are close to it."""
+        """Every member is there: one leader that runs; the others stream on its timeline, are close to it, and vouch
+        for its commits. Until Patroni counts them in, a crash of the leader is mended in place, without a failover.
+        """
         members = self.members().values()
         (leader,) = (member for member in members if member.role == "leader")
         others = [member for member in members if member is not leader]
         return (
             len(members) == len(self.groups["postgres"])
             and leader.state == "running"
-            and all(m.state == "streaming" and m.timeline == leader.timeline and m.lag == 0 for m in others)
+            and all(
+                m.role == "quorum_standby" and m.state == "streaming" and m.timeline == leader.timeline and m.lag == 0
+                for m in others
+            )
         )
 
     # The endpoints
