@@ -24,13 +24,14 @@ apt-get install -y -qq --no-install-recommends {packages} >/dev/null
 """
 PRIMARY = """
 runuser -u postgres -- {bin}/initdb -k -A trust -D {data} >/dev/null
-printf "listen_addresses='*'\\n" >> {data}/postgresql.conf
+printf "listen_addresses='*'\\nwal_keep_size=256MB\\n" >> {data}/postgresql.conf
 printf 'host replication all {subnet}.0/24 trust\\n' >> {data}/pg_hba.conf
-runuser -u postgres -- {bin}/pg_ctl -w -D {data} -l /tmp/floor.log start >/dev/null
+systemd-run --quiet --unit floor -p User=postgres -p Type=forking {bin}/pg_ctl -w -D {data} -l /tmp/floor.log start
 """
+# Units of their own: what an ssh session leaves running can end with it.
 REPLICA = """
 runuser -u postgres -- {bin}/pg_basebackup -h {primary} -U postgres -c fast -X stream -R -D {data}
-runuser -u postgres -- {bin}/pg_ctl -w -D {data} -l /tmp/floor.log start >/dev/null
+systemd-run --quiet --unit floor -p User=postgres -p Type=forking {bin}/pg_ctl -w -D {data} -l /tmp/floor.log start
 """
 
 
