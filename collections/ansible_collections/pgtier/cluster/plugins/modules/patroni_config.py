@@ -118,17 +118,16 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.client import PatroniClient, PatroniError
+from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.arguments import ARGUMENTS, CREDENTIALS, client_of
+from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.client import PatroniError
 from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.converge import Deadline, converge, predict
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "urls": {"type": "list", "elements": "str", "required": True},
-            "timeout": {"type": "float", "default": 3.0},
-            "user": {"type": "str"},
-            "password": {"type": "str", "no_log": True},
+            **ARGUMENTS,
+            **CREDENTIALS,
             "config": {"type": "dict", "default": {}},
             "exact_paths": {"type": "list", "elements": "str", "default": []},
             "members": {"type": "list", "elements": "str", "default": []},
@@ -139,7 +138,7 @@ def main() -> None:
     )
     wanted: dict[str, Any] = module.params
     try:
-        client = PatroniClient(wanted["urls"], wanted["user"], wanted["password"], wanted["timeout"])
+        client = client_of(wanted)
         if module.check_mode:
             result = predict(client, wanted["config"], wanted["exact_paths"])
         else:

@@ -120,7 +120,8 @@ config:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.client import PatroniClient, PatroniError
+from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.arguments import ARGUMENTS, client_of
+from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.client import PatroniError
 from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.cluster import (
     parse,
     pending_restarts,
@@ -130,14 +131,11 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.cluster imp
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={
-            "urls": {"type": "list", "elements": "str", "required": True},
-            "timeout": {"type": "float", "default": 3.0},
-        },
+        argument_spec=ARGUMENTS,
         supports_check_mode=True,
     )
     try:
-        client = PatroniClient(module.params["urls"], timeout=module.params["timeout"])
+        client = client_of(module.params)
         cluster, config = parse(client.cluster()), client.config()
     except (PatroniError, ValueError) as error:
         module.fail_json(msg=str(error))

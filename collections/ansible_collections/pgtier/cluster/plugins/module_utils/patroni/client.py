@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -38,20 +39,33 @@ class PatroniClient:
     """
 
     def __init__(
-        self, urls: Sequence[str], user: str | None = None, password: str | None = None, timeout: float = 3.0
+        self,
+        urls: Sequence[str],
+        user: str | None = None,
+        password: str | None = None,
+        timeout: float = 3.0,
+        cafile: str | None = None,
     ) -> None:
         if not urls:
-            raise ValueError("urls is empty: give the REST API address of at least one member, http://ADDRESS:8008")
+            raise ValueError("urls is empty: give the REST API address of at least one member, https://ADDRESS:8008")
         self.urls = [url.rstrip("/") for url in urls]
         self.timeout = timeout
         self._credentials = (user, password) if user and password else None
+        self.cafile = cafile
         # Members are neighbours: a proxy from the environment would only be in the way.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+        if cafile:
+            try:
+                context = ssl.create_default_context(cafile=cafile)
+            except OSError as error:  # ssl.SSLError is one
+                raise ValueError(f"cafile {cafile} holds no certificates that can be read: {error}") from error
+            handlers.append(urllib.request.HTTPSHandler(context=context))
+        self._opener = urllib.request.build_opener(*handlers)
 
     def at(self, url: str) -> PatroniClient:
         """The same client for one member alone."""
         user, password = self._credentials or (None, None)
-        return PatroniClient([url], user, password, self.timeout)
+        return PatroniClient([url], user, password, self.timeout, self.cafile)
 
     def cluster(self) -> dict[str, Any]:
         """GET /cluster: all members, read from the DCS."""

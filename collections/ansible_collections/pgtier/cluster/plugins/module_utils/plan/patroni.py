@@ -61,6 +61,7 @@ def patroni(settings: Settings, topology: Topology, postgresql: PostgreSQL, etcd
             f"http://{host_port(topology.addresses[host], settings['patroni_restapi_port'])}"
             for host in topology.members
         ],
+        cafile="",
         restapi_port=settings["patroni_restapi_port"],
     )
 

@@ -94,12 +94,14 @@ class PostgreSQL(TypedDict):
 class Patroni(TypedDict):
     """`dynamic` is the whole dynamic configuration; `local` a member's config.yml without its passwords.
 
-    `urls` are the members' REST APIs.
+    `urls` are the members' REST APIs, `cafile` where each host has the certificates that they are verified with, `""`
+    without TLS.
     """
 
     dynamic: dict[str, Any]
     local: dict[str, dict[str, Any]]
     urls: list[str]
+    cafile: str
     restapi_port: int
 
 
