@@ -24,7 +24,7 @@ apt-get install -y -qq --no-install-recommends {packages} >/dev/null
 """
 PRIMARY = """
 runuser -u postgres -- {bin}/initdb -k -A trust -D {data} >/dev/null
-printf "listen_addresses='*'\\nwal_keep_size=256MB\\n" >> {data}/postgresql.conf
+printf "listen_addresses='*'\\nwal_keep_size=256MB\\nmax_wal_senders=40\\n" >> {data}/postgresql.conf
 printf 'host replication all {subnet}.0/24 trust\\n' >> {data}/pg_hba.conf
 systemd-run --quiet --unit floor -p User=postgres -p Type=forking {bin}/pg_ctl -w -D {data} -l /tmp/floor.log start
 """

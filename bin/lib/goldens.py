@@ -29,6 +29,10 @@ def _once(plan: Plan) -> Iterator[tuple[str, Context]]:
     yield "", {}
 
 
+def _trusted(plan: Plan) -> Iterator[tuple[str, Context]]:
+    yield "", {"trusted": "of the trusted certificates" if plan["tls"]["enabled"] else ""}
+
+
 def _each_host(plan: Plan) -> Iterator[tuple[str, Context]]:
     yield from ((host, {"host": host}) for host in plan["hosts"])
 
@@ -46,7 +50,7 @@ TEMPLATES: dict[str, Contexts] = {
     "etcd/bootstrap.env.j2": _each_etcd_member,
     "etcd/etcd.env.j2": _each_etcd_member,
     "etcd/unit.conf.j2": _once,
-    "haproxy/haproxy.cfg.j2": _once,
+    "haproxy/haproxy.cfg.j2": _trusted,
     "haproxy/unit.conf.j2": _once,
     "patroni/unit.conf.j2": _once,
     "pgbouncer/hba.conf.j2": _once,

@@ -30,14 +30,19 @@ class ActionModule(ActionBase):
                 "directory": {"type": "path", "required": True},
                 "plan": {"type": "dict", "required": True},
                 "passwords": {"type": "dict", "required": True, "no_log": True},
+                "trusted": {"type": "str", "default": ""},
             }
         )
         directory = Path(args["directory"])
         try:
             files = {
-                directory / "connections.json": serialise(connections(args["plan"], args["passwords"])),
+                directory / "connections.json": serialise(
+                    connections(args["plan"], args["passwords"], str((directory / "ca.crt").absolute()))
+                ),
                 directory / "pgpass": pgpass(args["plan"], args["passwords"]),
             }
+            if args["trusted"]:
+                files[directory / "ca.crt"] = args["trusted"]
             if directory.exists():
                 private_file.make_directory(directory)
             changed = [

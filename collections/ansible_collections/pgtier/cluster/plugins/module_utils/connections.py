@@ -14,21 +14,33 @@ from .plan.schema import Database, Endpoint, Plan, User
 Connections = dict[str, dict[str, dict[str, str]]]
 
 
+# libpq's parameters as variables of the environment.
+_VARIABLES = {
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "hostaddr": "PGHOSTADDR",
+    "channel_binding": "PGCHANNELBINDING",
+}
+
+
 class ConnectionsError(ValueError):
     """The connections cannot be written down. The text says what is missing."""
 
 
-def connections(plan: Plan, passwords: Mapping[str, str]) -> Connections:
+def connections(plan: Plan, passwords: Mapping[str, str], ca_file: str) -> Connections:
     """A URI for each database, user that may connect to it, and endpoint.
 
-    Nothing but hosts and password is in it. Any of the hosts will do, because every proxy leads to the same members; a
-    client tries them in order. Parameters such as `connect_timeout` would help libpq, but other drivers hand what they
-    do not know to the server, which refuses it.
+    Any of the hosts will do, because every proxy leads to the same members; a client tries them in order. Beside hosts
+    and password there is only what verifies the server, by the certificates in `ca_file`, for other drivers than libpq
+    hand what they do not know to the server, which refuses it.
     """
     users = _users(plan, passwords)
     return {
         database: {
-            user: {name: uri(endpoint, database, user, passwords[user]) for name, endpoint in plan["endpoints"].items()}
+            user: {
+                name: uri(endpoint, database, user, passwords[user], ca_file if plan["tls"]["enabled"] else "")
+                for name, endpoint in plan["endpoints"].items()
+            }
             for user in users
             if database in users[user]["databases"]
         }
@@ -36,11 +48,31 @@ def connections(plan: Plan, passwords: Mapping[str, str]) -> Connections:
     }
 
 
-def uri(endpoint: Endpoint, database: str, user: str, password: str) -> str:
-    hosts = ",".join(
-        f"[{host}]:{endpoint['port']}" if ":" in host else f"{host}:{endpoint['port']}" for host in endpoint["hosts"]
+def uri(endpoint: Endpoint, database: str, user: str, password: str, ca_file: str = "") -> str:
+    """With a `ca_file`, one that verifies the server, where the endpoint leads to by the name that it has there."""
+    names = _names(endpoint)
+    hosts = ",".join(f"[{host}]:{endpoint['port']}" if ":" in host else f"{host}:{endpoint['port']}" for host in names)
+    parameters = _verification(endpoint, ca_file) if ca_file else {}
+    query = "&".join(f"{key}={quote(value, safe='/,:')}" for key, value in parameters.items())
+    return (
+        f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@{hosts}/{quote(database, safe='')}"
+        f"{'?' if query else ''}{query}"
     )
-    return f"postgresql://{quote(user, safe='')}:{quote(password, safe='')}@{hosts}/{quote(database, safe='')}"
+
+
+def _names(endpoint: Endpoint) -> list[str]:
+    """What stands for `host` in a connection: the name to verify, where that is not the host connected to."""
+    return [endpoint["server_name"]] * len(endpoint["hosts"]) if endpoint["server_name"] else endpoint["hosts"]
+
+
+def _verification(endpoint: Endpoint, ca_file: str) -> dict[str, str]:
+    found = {"sslmode": "verify-full", "sslrootcert": ca_file}
+    if endpoint["server_name"]:
+        found["hostaddr"] = ",".join(endpoint["hosts"])
+    if endpoint["pool_mode"] is None:
+        # PgBouncer does not offer it; PostgreSQL itself does.
+        found["channel_binding"] = "require"
+    return found
 
 
 def serialise(wanted: Connections) -> str:
@@ -52,7 +84,7 @@ def pgpass(plan: Plan, passwords: Mapping[str, str]) -> str:
     lines = [
         ":".join(_escape(field) for field in (host, str(endpoint["port"]), database, name, passwords[name]))
         for endpoint in plan["endpoints"].values()
-        for host in endpoint["hosts"]
+        for host in _names(endpoint)
         for name, user in _users(plan, passwords).items()
         for database in user["databases"]
     ]
@@ -73,8 +105,13 @@ def _block(plan: Plan, endpoint: Endpoint, directory: str) -> Iterator[str]:
     for database in list(plan["databases"].values())[:1]:
         user = _somebody(plan, database)
         if user:
-            arguments = ["psql", "-h", ",".join(endpoint["hosts"]), "-p", str(endpoint["port"]), "-U", user]
-            yield f"  PGPASSFILE={shlex.quote(f'{directory}/pgpass')} {shlex.join([*arguments, database['name']])}"
+            settings = {"PGPASSFILE": f"{directory}/pgpass"}
+            if plan["tls"]["enabled"]:
+                for key, value in _verification(endpoint, f"{directory}/ca.crt").items():
+                    settings[_VARIABLES[key]] = value
+            shown = " ".join(f"{name}={shlex.quote(value)}" for name, value in settings.items())
+            arguments = ["psql", "-h", ",".join(_names(endpoint)), "-p", str(endpoint["port"]), "-U", user]
+            yield f"  {shown} {shlex.join([*arguments, database['name']])}"
 
 
 def _somebody(plan: Plan, database: Database) -> str | None:

@@ -38,6 +38,10 @@ options:
     description: Passwords in clear text, by user.
     type: dict
     required: true
+  trusted:
+    description: Certificates that servers are verified with, as PEM text. Written beside the others as C(ca.crt).
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""

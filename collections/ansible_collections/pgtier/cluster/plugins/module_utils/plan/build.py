@@ -17,6 +17,7 @@ from .pgbouncer import pgbouncer
 from .postgresql import postgresql
 from .schema import Cluster, Plan
 from .settings import Settings, read_settings
+from .tls import tls
 from .topology import Topology, read_topology
 from .validate import Subject, validate
 
@@ -37,6 +38,7 @@ def build_plan(inventory: Inventory, facts: Mapping[str, HostFacts] | None = Non
     return Plan(
         cluster=_cluster(settings, topology),
         hosts=hosts(settings, topology, known),
+        tls=tls(settings, topology),
         etcd=etcd(settings, topology),
         members=members(settings, topology),
         postgresql=database_server,

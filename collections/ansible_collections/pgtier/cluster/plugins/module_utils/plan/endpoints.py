@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .schema import Endpoint, PoolMode, Target
 from .settings import Settings
+from .tls import server_name
 from .topology import Topology
 
 
@@ -61,6 +62,11 @@ class Pool:
     min_pool_size: int
     max_client_connections: int
     reset: bool
+
+
+def hop_port(pool: Pool) -> int:
+    """Where a pool of reads finds HAProxy, on loopback: 1,000 from the pool's own port."""
+    return pool.port + 1000 if pool.port <= 64535 else pool.port - 1000
 
 
 def wanted_pools(settings: Settings, topology: Topology) -> list[Pool]:
@@ -121,6 +127,7 @@ def endpoints(settings: Settings, topology: Topology) -> dict[str, Endpoint]:
             target=pool.target,
             pool_mode=pool.pool_mode,
             hosts=hosts,
+            server_name="",
             purpose=pool.purpose,
         )
         for pool in wanted_pools(settings, topology)
@@ -132,6 +139,7 @@ def endpoints(settings: Settings, topology: Topology) -> dict[str, Endpoint]:
             target=row.target,
             pool_mode=None,
             hosts=hosts,
+            server_name=server_name(row.target) if settings["tls_enabled"] else "",
             purpose=row.purpose,
         )
         for row in wanted_direct(topology)

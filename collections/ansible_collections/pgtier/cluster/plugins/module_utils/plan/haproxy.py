@@ -1,20 +1,20 @@
-"""HAProxy: a port per target and a socket per pool of reads, and which members are fit, as their Patroni says."""
+"""HAProxy: a port per target, one on loopback per pool of reads, and which members are fit, as their Patroni says."""
 
 from __future__ import annotations
 
-from .endpoints import wanted_direct, wanted_pools
+from .endpoints import hop_port, wanted_direct, wanted_pools
 from .schema import Haproxy, HaproxyBackend, HaproxyFrontend, HaproxyServer, Target
 from .settings import Settings
+from .tls import LOOPBACK, ca_file
 from .topology import Topology
-
-SOCKETS = "/run/haproxy"
 
 
 def haproxy(settings: Settings, topology: Topology) -> Haproxy:
     # Each pool of reads has a round robin of its own: sharing one with others and the direct port, a pool would get
-    # its connections by chance, and not as many to each replica. PgBouncer finds the socket as it would PostgreSQL's.
+    # its connections by chance, and not as many to each replica.
     pools = [pool for pool in wanted_pools(settings, topology) if pool.target == "replica"]
     return Haproxy(
+        ca_file=ca_file(settings),
         frontends=[
             *(
                 HaproxyFrontend(
@@ -28,7 +28,7 @@ def haproxy(settings: Settings, topology: Topology) -> Haproxy:
             *(
                 HaproxyFrontend(
                     name=f"{pool.name}_pool_in",
-                    bind=f"unix@{SOCKETS}/.s.PGSQL.{pool.port} mode 666",
+                    bind=f"{LOOPBACK}:{hop_port(pool)}",
                     backend=f"{pool.name}_pool",
                     purpose=f"PgBouncer's endpoint {pool.name}",
                 )

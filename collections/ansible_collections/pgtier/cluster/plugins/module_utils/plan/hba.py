@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Literal
 
 from .logins import MONITOR, POOLER_LOOKUP, REPLICATOR, REWIND, SERVICE_USERS, SUPERUSER
@@ -10,8 +11,6 @@ from .schema import HbaRule
 from .settings import Settings
 from .topology import Topology, host_network
 
-# TLS will make this hostssl.
-CONNECTION: Literal["host"] = "host"
 PASSWORD = "scram-sha-256"
 LOOPBACK = "127.0.0.1/32"
 EVERYWHERE = ("0.0.0.0/0", "::/0")
@@ -21,17 +20,18 @@ def hba(settings: Settings, topology: Topology) -> list[HbaRule]:
     members = [host_network(address) for address in topology.address_of(topology.members)]
     proxies = [host_network(address) for address in topology.address_of(topology.proxies)]
     hosts = [host_network(address) for address in topology.address_of(topology.hosts)]
+    rules = partial(_rules, connection(settings))
     databases = ",".join(dict.fromkeys(entry["name"] for entry in settings["databases"]))
     return [
         _local("all", SUPERUSER, "peer", "the superuser has no password: it is the operating system's postgres"),
         _local("all", "all", PASSWORD, "users on the host itself"),
-        *_rules("replication", REPLICATOR, (LOOPBACK, *members), "members stream from each other"),
-        *_rules(SUPERUSER, REWIND, members, "a member that was primary rewinds from the new one"),
-        *_rules(SUPERUSER, POOLER_LOOKUP, proxies, "poolers look up passwords"),
-        *_rules("all", MONITOR, (LOOPBACK, *hosts), "monitoring"),
+        *rules("replication", REPLICATOR, (LOOPBACK, *members), "members stream from each other"),
+        *rules(SUPERUSER, REWIND, members, "a member that was primary rewinds from the new one"),
+        *rules(SUPERUSER, POOLER_LOOKUP, proxies, "poolers look up passwords"),
+        *rules("all", MONITOR, (LOOPBACK, *hosts), "monitoring"),
         *(
             HbaRule(
-                type=CONNECTION,
+                type="host",
                 database="all",
                 user=",".join((SUPERUSER, *SERVICE_USERS)),
                 address=network,
@@ -42,7 +42,7 @@ def hba(settings: Settings, topology: Topology) -> list[HbaRule]:
         ),
         *(
             HbaRule(
-                type=rule["type"],
+                type=rule["type"] or connection(settings),
                 database=rule["database"],
                 user=rule["user"],
                 address=rule["address"],
@@ -51,9 +51,14 @@ def hba(settings: Settings, topology: Topology) -> list[HbaRule]:
             )
             for rule in settings["postgresql_hba"]
         ),
-        *(_rules(databases, "all", proxies, "users, through the proxies") if databases else ()),
-        *(_rules(databases, "all", settings["postgresql_client_networks"], "users, directly") if databases else ()),
+        *(rules(databases, "all", proxies, "users, through the proxies") if databases else ()),
+        *(rules(databases, "all", settings["postgresql_client_networks"], "users, directly") if databases else ()),
     ]
+
+
+def connection(settings: Settings) -> Literal["host", "hostssl"]:
+    """The kind of connection that is let in."""
+    return "hostssl" if settings["tls_enabled"] else "host"
 
 
 def line(rule: HbaRule) -> str:
@@ -65,8 +70,10 @@ def _local(database: str, user: str, method: str, why: str) -> HbaRule:
     return HbaRule(type="local", database=database, user=user, address="", method=method, why=why)
 
 
-def _rules(database: str, user: str, networks: Iterable[str], why: str) -> list[HbaRule]:
+def _rules(
+    kind: Literal["host", "hostssl"], database: str, user: str, networks: Iterable[str], why: str
+) -> list[HbaRule]:
     return [
-        HbaRule(type=CONNECTION, database=database, user=user, address=network, method=PASSWORD, why=why)
+        HbaRule(type=kind, database=database, user=user, address=network, method=PASSWORD, why=why)
         for network in dict.fromkeys(networks)
     ]

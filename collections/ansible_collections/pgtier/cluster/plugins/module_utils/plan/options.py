@@ -5,9 +5,9 @@ from __future__ import annotations
 from .option import Option, port_option, template_option
 
 ENDPOINTS = ("primary", "primary_session", "replica", "replica_session", "analytics")
-ROLES = ("system", "etcd", "postgresql", "patroni", "databases", "pgbouncer", "haproxy")
+ROLES = ("system", "tls", "etcd", "postgresql", "patroni", "databases", "pgbouncer", "haproxy")
 # Variables with these beginnings are ours: one that is not in the table is a typing mistake.
-PREFIXES = ("system_", "etcd_", "postgresql_", "patroni_", "databases_", "pgbouncer_", "haproxy_")
+PREFIXES = ("system_", "tls_", "etcd_", "postgresql_", "patroni_", "databases_", "pgbouncer_", "haproxy_")
 
 _SYSTEM = (
     Option(
@@ -28,6 +28,91 @@ _SYSTEM = (
     template_option("system"),
 )
 
+_TLS = (
+    Option(
+        "tls_enabled",
+        "bool",
+        "Whether every connection is encrypted and its server verified. Decided when a cluster is made: a running one "
+        "cannot be switched.",
+        True,
+        "tls",
+    ),
+    Option(
+        "tls_names",
+        "list",
+        "More names and addresses under which applications reach the proxies, such as an alias in DNS. They are put "
+        "into the certificates.",
+        [],
+        "tls",
+        elements="str",
+    ),
+    Option(
+        "tls_days",
+        "int",
+        "How long a host's certificate is valid.",
+        365,
+        "tls",
+        minimum=1,
+        maximum=825,
+        unit="days",
+    ),
+    Option(
+        "tls_ca_days",
+        "int",
+        "How long the cluster's own certificate authority is valid.",
+        3650,
+        "tls",
+        minimum=2,
+        maximum=36500,
+        unit="days",
+    ),
+    Option(
+        "tls_refuse_days",
+        "int",
+        "With fewer days left on a certificate a run is refused, so that nobody is surprised when it expires.",
+        14,
+        "tls",
+        minimum=0,
+        maximum=365,
+        unit="days",
+    ),
+    Option(
+        "tls_ca_certificate",
+        "str",
+        "Your own certificate authority as PEM text, for one to be used instead of one that is made.",
+        None,
+        "tls",
+        planned=False,
+    ),
+    Option(
+        "tls_ca_private_key",
+        "str",
+        "Private key of `tls_ca_certificate` as PEM text, best from a vault. Not needed when every host has its own "
+        "`tls_certificate`.",
+        None,
+        "tls",
+        planned=False,
+    ),
+    Option(
+        "tls_certificate",
+        "str",
+        "This host's own certificate as PEM text, with intermediates after it. Default: one is issued.",
+        None,
+        "tls",
+        "host",
+        planned=False,
+    ),
+    Option(
+        "tls_private_key",
+        "str",
+        "Private key of `tls_certificate` as PEM text, best from a vault.",
+        None,
+        "tls",
+        "host",
+        planned=False,
+    ),
+)
+
 _ETCD = (
     port_option("etcd_client_port", "etcd", 2379, "Port on which etcd serves Patroni."),
     port_option("etcd_peer_port", "etcd", 2380, "Port on which etcd's members talk to each other."),
@@ -42,7 +127,12 @@ _ETCD = (
 )
 
 _HBA_KEYS = (
-    Option("type", "str", "Kind of connection.", "host", choices=("host", "hostssl", "hostnossl")),
+    Option(
+        "type",
+        "str",
+        "Kind of connection. Default: `hostssl`, and `host` only where TLS is off.",
+        choices=("host", "hostssl"),
+    ),
     Option("database", "str", "Database, list of databases, or `all`.", required=True),
     Option("user", "str", "User, list of users, or `all`.", required=True),
     Option("address", "str", "Network in CIDR notation.", required=True),
@@ -381,4 +471,4 @@ def _by_name(*options: Option) -> dict[str, Option]:
     return table
 
 
-OPTIONS = _by_name(*_SYSTEM, *_ETCD, *_POSTGRESQL, *_PATRONI, *_DATABASES, *_PGBOUNCER, *_HAPROXY)
+OPTIONS = _by_name(*_SYSTEM, *_TLS, *_ETCD, *_POSTGRESQL, *_PATRONI, *_DATABASES, *_PGBOUNCER, *_HAPROXY)

@@ -9,6 +9,7 @@ from .logins import REPLICATOR, REWIND, SUPERUSER
 from .presets import RECOVERY_TIME
 from .schema import Member, Patroni, PostgreSQL
 from .settings import Settings
+from .tls import CIPHERS, ca_file, directory
 from .topology import Topology, host_port
 
 # Bytes of WAL that a new primary may lack when commits do not wait for a standby. It is Patroni's default, written out
@@ -50,6 +51,7 @@ def members(settings: Settings, topology: Topology) -> dict[str, Member]:
 
 def patroni(settings: Settings, topology: Topology, postgresql: PostgreSQL, etcd_port: int) -> Patroni:
     dynamic = _dynamic(settings, topology, postgresql)
+    scheme, port = "https" if settings["tls_enabled"] else "http", settings["patroni_restapi_port"]
     etcd_hosts = [host_port(topology.addresses[host], etcd_port) for host in topology.etcd]
     return Patroni(
         dynamic=dynamic,
@@ -57,11 +59,9 @@ def patroni(settings: Settings, topology: Topology, postgresql: PostgreSQL, etcd
             name: _local(settings, member, postgresql, dynamic, etcd_hosts)
             for name, member in members(settings, topology).items()
         },
-        urls=[
-            f"http://{host_port(topology.addresses[host], settings['patroni_restapi_port'])}"
-            for host in topology.members
-        ],
-        cafile="",
+        urls=[f"{scheme}://{host_port(topology.addresses[host], port)}" for host in topology.members],
+        cafile=ca_file(settings),
+        tls_directory=directory(settings, "patroni"),
         restapi_port=settings["patroni_restapi_port"],
     )
 
@@ -99,11 +99,15 @@ def _local(
     address, port = member["address"], member["port"]
     restapi = host_port(address, member["restapi_port"])
     loopback = "" if address == "127.0.0.1" else ",127.0.0.1"
+    tls = directory(settings, "patroni")
+    # The server is verified by its address; SCRAM is bound to the connection, so that nobody in between can pass it on.
+    verified = {"sslmode": "verify-full", "sslrootcert": f"{tls}/ca.crt", "channel_binding": "require"} if tls else {}
     return {
         "scope": settings["patroni_scope"],
         "name": member["name"],
-        "restapi": {"listen": restapi, "connect_address": restapi},
-        "etcd3": {"hosts": list(etcd_hosts)},
+        "restapi": {"listen": restapi, "connect_address": restapi, **(_restapi_tls(tls) if tls else {})},
+        **({"ctl": {"cacert": f"{tls}/ca.crt"}} if tls else {}),
+        "etcd3": {"hosts": list(etcd_hosts), **(_etcd_tls(tls) if tls else {})},
         "bootstrap": {
             # Patroni 4.0's own check of its file knows only true and false here. The mode comes with the dynamic
             # configuration, before anyone has a database to write to.
@@ -129,8 +133,8 @@ def _local(
             "use_unix_socket_repl": False,
             "authentication": {
                 "superuser": {"username": SUPERUSER},
-                "replication": {"username": REPLICATOR},
-                "rewind": {"username": REWIND},
+                "replication": {"username": REPLICATOR, **verified},
+                "rewind": {"username": REWIND, **verified},
             },
             "create_replica_methods": ["basebackup"],
             # The default, a spread checkpoint, lets a new member wait for minutes.
@@ -145,4 +149,24 @@ def _local(
         # that freezes and wakes up can answer reads for one loop; it cannot acknowledge a commit in quorum mode.
         "watchdog": {"mode": "off"},
         "tags": dict(member["tags"]),
+    }
+
+
+def _restapi_tls(tls: str) -> dict[str, str]:
+    """What changes something asks for a password (roles/patroni/vars); clients need no certificate."""
+    return {
+        "certfile": f"{tls}/host.crt",
+        "keyfile": f"{tls}/host.key",
+        "cafile": f"{tls}/ca.crt",
+        "ciphers": CIPHERS,
+        "verify_client": "none",
+    }
+
+
+def _etcd_tls(tls: str) -> dict[str, str]:
+    return {
+        "protocol": "https",
+        "cacert": f"{tls}/ca.crt",
+        "cert": f"{tls}/host.crt",
+        "key": f"{tls}/host.key",
     }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from .budget import budget
-from .endpoints import Pool, wanted_direct, wanted_pools
-from .haproxy import SOCKETS
+from .endpoints import Pool, hop_port, wanted_direct, wanted_pools
+from .hba import connection
 from .logins import MONITOR, pools, read_databases, read_users
 from .route import CONNECT_QUERY, NAME, RESOLV_CONF, route
 from .schema import Pgbouncer, PgbouncerInstance
 from .settings import Settings
+from .tls import CIPHERS, LOOPBACK, directory
 from .topology import Topology, host_network
 
 
@@ -19,6 +20,8 @@ def pgbouncer(settings: Settings, topology: Topology) -> Pgbouncer:
         instances=instances,
         route=route(settings, instances),
         budget=budget(settings, topology, "primary"),
+        connection=connection(settings),
+        tls_directory=directory(settings, "pgbouncer"),
         client_networks=list(dict.fromkeys((*own, *settings["postgresql_client_networks"]))),
     )
 
@@ -36,17 +39,17 @@ def _instance(pool: Pool, settings: Settings, topology: Topology) -> PgbouncerIn
         pool_mode=pool.pool_mode,
         target=pool.target,
         # Straight to the primary, found by name (route.py); reads go by HAProxy on the same host, which spreads them.
-        server_host=NAME if straight else SOCKETS if pool.target == "replica" else "127.0.0.1",
-        server_port=settings["postgresql_port"] if straight else pool.port if pool.target == "replica" else direct,
-        # A look-up by way of a pool's own socket would take a turn of its round robin.
-        lookup_host=NAME if straight else "127.0.0.1",
+        server_host=NAME if straight else LOOPBACK,
+        server_port=settings["postgresql_port"] if straight else hop_port(pool) if pool.target == "replica" else direct,
+        # A look-up by way of a pool's own port would take a turn of its round robin.
+        lookup_host=NAME if straight else LOOPBACK,
         lookup_port=settings["postgresql_port"] if straight else direct,
         databases=databases,
         # A user made later opens a pool that the budget has not counted: the database's limit keeps it within.
         database_limits={name: pools(users, name) * pool.pool_size for name in databases},
         connect_query=CONNECT_QUERY if straight else "",
         start_settings={"resolv_conf": RESOLV_CONF} if straight else {},
-        settings=_settings(pool),
+        settings={**_settings(pool), **_tls(directory(settings, "pgbouncer"))},
     )
 
 
@@ -106,3 +109,21 @@ def _settings(pool: Pool) -> dict[str, str | int | float]:
         # there only what it needs: a few connections, by chance most of them to one replica.
         settings["server_check_delay"] = 300
     return settings
+
+
+def _tls(files: str) -> dict[str, str | int | float]:
+    """Nobody gets in without, and no server is spoken to that is not the one meant."""
+    if not files:
+        return {"client_tls_sslmode": "disable", "server_tls_sslmode": "disable"}
+    return {
+        "client_tls_sslmode": "require",
+        "client_tls_cert_file": f"{files}/host.crt",
+        "client_tls_key_file": f"{files}/host.key",
+        "client_tls_ca_file": f"{files}/ca.crt",
+        "client_tls_protocols": "secure",
+        "client_tls_ciphers": CIPHERS,
+        "server_tls_sslmode": "verify-full",
+        "server_tls_ca_file": f"{files}/ca.crt",
+        "server_tls_protocols": "secure",
+        "server_tls_ciphers": CIPHERS,
+    }

@@ -13,6 +13,7 @@ from .inventory import HostFacts
 from .profiles import ANALYTICS_MEMBER, COMMON, DISKS, PROFILES, SOURCES, Values
 from .schema import PostgreSQL
 from .settings import Settings
+from .tls import CIPHERS, directory
 from .topology import Topology
 from .units import memory, memory_kb
 
@@ -62,6 +63,15 @@ def cluster_parameters(settings: Settings, topology: Topology, facts: Facts) -> 
         "max_wal_senders": senders,
         "max_replication_slots": senders,
     }
+    if tls := directory(settings, "patroni"):
+        values |= {
+            "ssl": "on",
+            "ssl_cert_file": f"{tls}/host.crt",
+            "ssl_key_file": f"{tls}/host.key",
+            "ssl_ca_file": f"{tls}/ca.crt",
+            "ssl_min_protocol_version": "TLSv1.2",
+            "ssl_ciphers": CIPHERS,
+        }
     workers = _worker_processes(settings, topology, facts)
     if workers is not None:
         values["max_worker_processes"] = workers

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from .schema import PgbouncerInstance, Route, Target
 from .settings import Settings
+from .tls import directory, server_name
 
-NAME = "primary.pgtier"
+NAME = server_name("primary")
 RESOLV_CONF = "/etc/pgbouncer/route.resolv.conf"
 # Whatever the name led to: a session on a standby ends itself before a client gets it.
 CONNECT_QUERY = "select pg_terminate_backend(pg_backend_pid()) where pg_is_in_recovery()"
@@ -24,9 +25,11 @@ def route(settings: Settings, instances: Sequence[PgbouncerInstance]) -> Route:
             if instance["target"] == target
         ]
 
+    files = directory(settings, "pgbouncer")
     return Route(
         name=NAME,
         port=settings["pgbouncer_route_port"],
+        ca_file=f"{files}/ca.crt" if files else "",
         backend="primary",
         state_socket="/run/haproxy/state.sock",
         consoles=consoles("primary"),

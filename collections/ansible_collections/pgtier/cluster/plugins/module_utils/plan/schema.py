@@ -43,6 +43,28 @@ class Host(TypedDict):
     sysctl: dict[str, str | int]
 
 
+class Certificate(TypedDict):
+    """What a host's certificate has to say: the names and addresses it is reached by, and whether it also proves the
+    host to servers that ask for a client's certificate."""
+
+    names: list[str]
+    addresses: list[str]
+    client: bool
+
+
+class Tls(TypedDict):
+    """`ca_file` is where every host has the certificates that servers are verified with; `ciphers` are OpenSSL's names
+    for what TLS 1.2 may use (1.3 has no others)."""
+
+    enabled: bool
+    ca_file: str
+    days: int
+    ca_days: int
+    refuse_days: int
+    ciphers: str
+    hosts: dict[str, Certificate]
+
+
 class EtcdMember(TypedDict):
     name: str
     address: str
@@ -52,11 +74,17 @@ class EtcdMember(TypedDict):
 
 
 class Etcd(TypedDict):
+    """`tls_directory` holds a member's `ca.crt`, `host.crt` and `host.key`; `""` without TLS. `local_url` is a member
+    seen from its own host."""
+
     token: str
     members: dict[str, EtcdMember]
     initial_cluster: str
     client_urls: list[str]
+    local_url: str
     client_port: int
+    tls_directory: str
+    cipher_suites: list[str]
     heartbeat_interval_ms: int
     election_timeout_ms: int
 
@@ -95,13 +123,14 @@ class Patroni(TypedDict):
     """`dynamic` is the whole dynamic configuration; `local` a member's config.yml without its passwords.
 
     `urls` are the members' REST APIs, `cafile` where each host has the certificates that they are verified with, `""`
-    without TLS.
+    without TLS. `tls_directory` is as etcd's, and for PostgreSQL too.
     """
 
     dynamic: dict[str, Any]
     local: dict[str, dict[str, Any]]
     urls: list[str]
     cafile: str
+    tls_directory: str
     restapi_port: int
 
 
@@ -137,6 +166,9 @@ class HaproxyFrontend(TypedDict):
 
 
 class Haproxy(TypedDict):
+    """`ca_file` verifies the members' REST APIs, `""` where they speak in the clear."""
+
+    ca_file: str
     frontends: list[HaproxyFrontend]
     backends: list[HaproxyBackend]
     maxconn: int
@@ -150,7 +182,7 @@ class Haproxy(TypedDict):
 class PgbouncerInstance(TypedDict):
     """One `pgbouncer@NAME` unit: an endpoint's pools.
 
-    `server_host` may be the directory of a Unix socket. Passwords are looked up by `lookup_host` and `lookup_port`.
+    Passwords are looked up by `lookup_host` and `lookup_port`.
     `database_limits` are server connections to each database, all users together. `connect_query` is run on each new
     server connection, `""` for none. `start_settings` are those that PgBouncer reads only when it starts.
     """
@@ -176,11 +208,13 @@ class Route(TypedDict):
     """How the primary's pools find it: by a name that a small DNS server on loopback answers once there is a primary.
 
     It asks HAProxy at `state_socket` about `backend`, and ends what hangs on a former primary at `consoles`. The pools
-    at `read_consoles` are spread anew when a server comes back to `read_backend`.
+    at `read_consoles` are spread anew when a server comes back to `read_backend`. The primary is verified with
+    `ca_file`, `""` where it speaks in the clear.
     """
 
     name: str
     port: int
+    ca_file: str
     backend: str
     state_socket: str
     consoles: list[str]
@@ -209,20 +243,29 @@ class Budget(TypedDict):
 
 
 class Pgbouncer(TypedDict):
+    """`connection` is the kind of connection that clients are let in by; `tls_directory` as etcd's."""
+
     instances: list[PgbouncerInstance]
     route: Route
     budget: Budget
+    connection: Literal["host", "hostssl"]
+    tls_directory: str
     client_networks: list[str]
 
 
 class Endpoint(TypedDict):
-    """What an application connects to. `pool_mode` is None where it is not pooled."""
+    """What an application connects to. `pool_mode` is None where it is not pooled.
+
+    `server_name` is the name that the certificate is verified against where that is not the host's own: a direct port
+    leads to a member, whichever it is at the time. `""` elsewhere, and without TLS.
+    """
 
     name: str
     port: int
     target: Target
     pool_mode: PoolMode | None
     hosts: list[str]
+    server_name: str
     purpose: str
 
 
@@ -257,6 +300,7 @@ class User(TypedDict):
 class Plan(TypedDict):
     cluster: Cluster
     hosts: dict[str, Host]
+    tls: Tls
     etcd: Etcd
     members: dict[str, Member]
     postgresql: PostgreSQL

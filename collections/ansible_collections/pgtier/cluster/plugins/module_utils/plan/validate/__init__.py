@@ -18,6 +18,7 @@ CHECKS = (
     names.users,
     network.ports,
     network.client_networks,
+    network.tls_names,
     network.hba_rules,
     parameters.cluster,
     parameters.members,

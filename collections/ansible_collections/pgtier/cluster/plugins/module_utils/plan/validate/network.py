@@ -6,11 +6,16 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
+from ..hba import connection
 from ..hosts import ports as ports_of
 from ..logins import SERVICE_USERS, SUPERUSER
 from ..mistakes import Mistake, show
+from ..topology import parse_address
 from .subject import Subject
 
+_DNS_NAME = re.compile(
+    r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.I
+)
 _TOKEN = re.compile(r"[^\s\"#]+")
 
 
@@ -34,6 +39,18 @@ def ports(subject: Subject) -> Iterator[Mistake]:
         )
 
 
+def tls_names(subject: Subject) -> Iterator[Mistake]:
+    for index, name in enumerate(subject.settings["tls_names"]):
+        if parse_address(name) is None and not _DNS_NAME.fullmatch(name):
+            yield Mistake(
+                "cluster",
+                f"tls_names[{index}]",
+                show(name),
+                "is neither a name that DNS could have nor an IP address",
+                "Use one such as db.example.com, without a port.",
+            )
+
+
 def client_networks(subject: Subject) -> Iterator[Mistake]:
     networks = subject.settings["postgresql_client_networks"]
     for index, value in enumerate(networks):
@@ -44,8 +61,17 @@ def client_networks(subject: Subject) -> Iterator[Mistake]:
 
 
 def hba_rules(subject: Subject) -> Iterator[Mistake]:
+    kind = connection(subject.settings)
     for index, rule in enumerate(subject.settings["postgresql_hba"]):
         path = f"postgresql_hba[{index}]"
+        if rule["type"] not in (None, kind):
+            yield Mistake(
+                "cluster",
+                f"{path}.type",
+                show(rule["type"]),
+                "would let in what is not encrypted" if kind == "hostssl" else "can never match: tls_enabled is false",
+                f"Leave it out, which means {kind}.",
+            )
         for key in ("database", "user"):
             if rule[key] and not _TOKEN.fullmatch(rule[key]):
                 yield Mistake(

@@ -12,8 +12,16 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.pgtier.cluster.plugins.action import connections, secrets
 
-ENDPOINT = {"name": "primary", "port": 6432, "pool_mode": "session", "hosts": ["10.0.0.4"], "purpose": "all"}
+ENDPOINT = {
+    "name": "primary",
+    "port": 6432,
+    "pool_mode": "session",
+    "hosts": ["10.0.0.4"],
+    "server_name": "",
+    "purpose": "all",
+}
 PLAN = {
+    "tls": {"enabled": True},
     "databases": {"app": {"name": "app", "owner": "app"}},
     "users": {"app": {"name": "app", "service": False, "databases": ["app"], "attributes": []}},
     "endpoints": {"primary": ENDPOINT},
@@ -73,15 +81,21 @@ def test_secrets_that_cannot_be_used(tmp_path: Path, text: str, mode: int, given
 
 
 def test_connections_are_written_once_and_not_told(tmp_path: Path) -> None:
-    args: dict[str, Any] = {"directory": tmp_path / "s", "plan": PLAN, "passwords": {"app": "hush-hush"}}
+    args: dict[str, Any] = {
+        "directory": tmp_path / "s",
+        "plan": PLAN,
+        "passwords": {"app": "hush-hush"},
+        "trusted": "PEM\n",
+    }
     assert run(connections, check_mode=True, **args)["changed"]
     assert not (tmp_path / "s").exists()
     first = run(connections, **args)
     assert first["changed"] and "hush-hush" not in str({k: v for k, v in first.items() if k != "invocation"})
-    assert sorted(path.name for path in (tmp_path / "s").iterdir()) == ["connections.json", "pgpass"]
+    assert sorted(path.name for path in (tmp_path / "s").iterdir()) == ["ca.crt", "connections.json", "pgpass"]
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "s").iterdir()} == {0o600}
     assert not run(connections, **args)["changed"]
-    assert run(connections, **{**args, "passwords": {"app": "new"}})["files_changed"] == first["files"]
+    changed = run(connections, **{**args, "passwords": {"app": "new"}})["files_changed"]
+    assert changed == [path for path in first["files"] if not path.endswith("ca.crt")]
 
 
 def test_connections_without_a_password(tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from ansible_collections.pgtier.cluster.plugins.filter.endpoints import FilterMo
 
 USER = {"name": "app", "service": False, "databases": ["app"], "attributes": []}
 PLAN = {
+    "tls": {"enabled": False},
     "databases": {"app": {"name": "app", "owner": "app"}},
     "users": {"app": USER},
     "endpoints": {
         "primary": {"name": "primary", "port": 6432, "pool_mode": None, "hosts": ["10.0.0.4"], "purpose": "all"}
+        | {"server_name": ""}
     },
 }
 

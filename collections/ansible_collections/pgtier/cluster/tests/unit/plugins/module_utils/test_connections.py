@@ -15,17 +15,26 @@ def user(name: str, *databases: str, service: bool = False, attributes: tuple[st
     return {"name": name, "service": service, "databases": list(databases), "attributes": list(attributes)}
 
 
-def plan(hosts: list[str] | None = None, **changes: Any) -> Plan:
+def plan(hosts: list[str] | None = None, tls: bool = False, **changes: Any) -> Plan:
     hosts = hosts or ["10.0.0.4", "10.0.0.5"]
     primary = {
         "name": "primary",
         "port": 6432,
         "pool_mode": "transaction",
         "hosts": hosts,
+        "server_name": "",
         "purpose": "the application",
     }
-    direct = {"name": "primary_direct", "port": 5000, "pool_mode": None, "hosts": hosts, "purpose": "dumps"}
+    direct = {
+        "name": "primary_direct",
+        "port": 5000,
+        "pool_mode": None,
+        "hosts": hosts,
+        "server_name": "primary.pgtier" if tls else "",
+        "purpose": "dumps",
+    }
     whole: dict[str, Any] = {
+        "tls": {"enabled": tls},
         "databases": {"app": {"name": "app", "owner": "app"}, "logs": {"name": "logs", "owner": "team"}},
         "users": {
             "replicator": user("replicator", service=True),
@@ -42,7 +51,7 @@ PASSWORDS = {"app": "p:w", "reader": "x"}
 
 
 def test_who_may_connect_where() -> None:
-    found = target.connections(plan(), PASSWORDS)
+    found = target.connections(plan(), PASSWORDS, "/s/ca.crt")
     assert {database: list(users) for database, users in found.items()} == {"app": ["reader", "app"], "logs": ["app"]}
     assert list(found["app"]["app"]) == ["primary", "primary_direct"]
     assert found["logs"]["app"]["primary_direct"] == "postgresql://app:p%3Aw@10.0.0.4:5000,10.0.0.5:5000/logs"
@@ -61,6 +70,30 @@ def test_libpq_reads_back_what_a_uri_says(text: str) -> None:
     }
 
 
+def test_libpq_verifies_each_endpoint_by_the_name_it_has() -> None:
+    """A proxy by its address; a member, whichever it is, by what it serves, connected to at the proxies' addresses."""
+    uris = target.connections(plan(tls=True), PASSWORDS, "/my lab/ca.crt")["app"]["reader"]
+    common = {"user": "reader", "password": "x", "dbname": "app", "sslmode": "verify-full"}
+    common["sslrootcert"] = "/my lab/ca.crt"
+    assert conninfo_to_dict(uris["primary"]) == {**common, "host": "10.0.0.4,10.0.0.5", "port": "6432,6432"}
+    assert conninfo_to_dict(uris["primary_direct"]) == {
+        **common,
+        "host": "primary.pgtier,primary.pgtier",
+        "hostaddr": "10.0.0.4,10.0.0.5",
+        "port": "5000,5000",
+        "channel_binding": "require",
+    }
+
+
+def test_summary_and_pgpass_with_tls() -> None:
+    line = target.endpoint_summary(plan(tls=True), "s")[3]
+    assert line == (
+        "  PGPASSFILE=s/pgpass PGSSLMODE=verify-full PGSSLROOTCERT=s/ca.crt PGHOSTADDR=10.0.0.4,10.0.0.5 "
+        "PGCHANNELBINDING=require psql -h primary.pgtier,primary.pgtier -p 5000 -U app app"
+    )
+    assert "primary.pgtier:5000:app:reader:x" in target.pgpass(plan(tls=True), PASSWORDS).splitlines()
+
+
 def test_pgpass() -> None:
     assert target.pgpass(plan(["fd00::1"]), {"app": "p:\\w", "reader": "x"}).splitlines() == [
         "fd00\\:\\:1:6432:app:reader:x",
@@ -74,7 +107,7 @@ def test_pgpass() -> None:
 
 def test_a_missing_password_is_named() -> None:
     with pytest.raises(target.ConnectionsError, match="no password for reader:"):
-        target.connections(plan(), {"app": "x"})
+        target.connections(plan(), {"app": "x"}, "")
 
 
 def test_summary() -> None:

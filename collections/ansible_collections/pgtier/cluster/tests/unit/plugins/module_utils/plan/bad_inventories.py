@@ -110,6 +110,11 @@ BAD: dict[str, Inventory] = {
     "rule for the superuser": inventory(postgresql_hba=hba(user="postgres,app")),
     "rule with a blank": inventory(postgresql_hba=hba(database="app, other")),
     "rule with a bad network": inventory(postgresql_hba=hba(address="samenet")),
+    "rule that lets in what is not encrypted": inventory(postgresql_hba=hba(type="host")),
+    "rule for TLS where it is off": inventory(tls_enabled=False, postgresql_hba=hba(type="hostssl")),
+    # TLS
+    "name in certificates with a port": inventory(tls_names=["db.example.com:6432"]),
+    "certificate for no day": inventory(tls_days=0),
     # Databases
     "database without an owner": inventory(databases=[{"name": "app"}]),
     "database without a name": inventory(databases=[{"owner": "app"}]),

@@ -19,8 +19,8 @@ ANALYTICS = {"pg4": {"patroni_role": "analytics"}}
 
 def test_etcd_urls() -> None:
     etcd = plan(etcd_client_port=12379)["etcd"]
-    assert etcd["initial_cluster"] == "pg1=http://10.0.0.11:2380,pg2=http://10.0.0.12:2380,pg3=http://10.0.0.13:2380"
-    assert etcd["client_urls"] == [f"http://10.0.0.{number}:12379" for number in (11, 12, 13)]
+    assert etcd["initial_cluster"] == "pg1=https://10.0.0.11:2380,pg2=https://10.0.0.12:2380,pg3=https://10.0.0.13:2380"
+    assert etcd["client_urls"] == [f"https://10.0.0.{number}:12379" for number in (11, 12, 13)]
     assert etcd["token"] == "main"
 
 
@@ -179,23 +179,23 @@ def test_hba_refuses_before_it_lets_clients_in() -> None:
     assert lines == [
         "local all postgres peer",
         "local all all scram-sha-256",
-        "host replication replicator 127.0.0.1/32 scram-sha-256",
-        "host replication replicator 10.0.0.11/32 scram-sha-256",
-        "host replication replicator 10.0.0.12/32 scram-sha-256",
-        "host replication replicator 10.0.0.13/32 scram-sha-256",
-        "host postgres rewind 10.0.0.11/32 scram-sha-256",
-        "host postgres rewind 10.0.0.12/32 scram-sha-256",
-        "host postgres rewind 10.0.0.13/32 scram-sha-256",
-        "host postgres pgbouncer_auth 10.0.0.14/32 scram-sha-256",
-        "host postgres pgbouncer_auth 10.0.0.15/32 scram-sha-256",
-        "host all pgtier_monitor 127.0.0.1/32 scram-sha-256",
-        *(f"host all pgtier_monitor 10.0.0.{number}/32 scram-sha-256" for number in (11, 12, 13, 14, 15)),
+        "hostssl replication replicator 127.0.0.1/32 scram-sha-256",
+        "hostssl replication replicator 10.0.0.11/32 scram-sha-256",
+        "hostssl replication replicator 10.0.0.12/32 scram-sha-256",
+        "hostssl replication replicator 10.0.0.13/32 scram-sha-256",
+        "hostssl postgres rewind 10.0.0.11/32 scram-sha-256",
+        "hostssl postgres rewind 10.0.0.12/32 scram-sha-256",
+        "hostssl postgres rewind 10.0.0.13/32 scram-sha-256",
+        "hostssl postgres pgbouncer_auth 10.0.0.14/32 scram-sha-256",
+        "hostssl postgres pgbouncer_auth 10.0.0.15/32 scram-sha-256",
+        "hostssl all pgtier_monitor 127.0.0.1/32 scram-sha-256",
+        *(f"hostssl all pgtier_monitor 10.0.0.{number}/32 scram-sha-256" for number in (11, 12, 13, 14, 15)),
         "host all postgres,replicator,rewind,pgbouncer_auth,pgtier_monitor 0.0.0.0/0 reject",
         "host all postgres,replicator,rewind,pgbouncer_auth,pgtier_monitor ::/0 reject",
-        "host app app 10.9.0.0/16 reject",
-        "host app all 10.0.0.14/32 scram-sha-256",
-        "host app all 10.0.0.15/32 scram-sha-256",
-        "host app all 10.0.0.0/24 scram-sha-256",
+        "hostssl app app 10.9.0.0/16 reject",
+        "hostssl app all 10.0.0.14/32 scram-sha-256",
+        "hostssl app all 10.0.0.15/32 scram-sha-256",
+        "hostssl app all 10.0.0.0/24 scram-sha-256",
     ]
 
 

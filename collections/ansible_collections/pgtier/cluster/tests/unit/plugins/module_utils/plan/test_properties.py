@@ -79,11 +79,12 @@ def check_invariants(made: Plan) -> None:
     for instance in made["pgbouncer"]["instances"]:
         if instance["target"] != "primary":
             assert listening[f"*:{instance['lookup_port']}"] == instance["target"]
-        if instance["server_host"] == "127.0.0.1":
+        if instance["target"] == "replica":
+            own = f"{instance['server_host']}:{instance['server_port']}"
+            assert backends[listening[own]]["track"] == instance["target"]
+        elif instance["target"] == "analytics":
+            assert instance["server_host"] == "127.0.0.1"
             assert listening[f"*:{instance['server_port']}"] == instance["target"]
-        elif instance["server_host"].startswith("/"):
-            socket = f"unix@{instance['server_host']}/.s.PGSQL.{instance['server_port']} mode 666"
-            assert backends[listening[socket]]["track"] == instance["target"]
         else:
             # Only the primary is found without HAProxy: it is one, so nothing has to be spread.
             assert instance["target"] == "primary"
