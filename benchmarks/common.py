@@ -145,7 +145,7 @@ class Lab:
         known = json.loads((self.inventory / "secrets" / "connections.json").read_text())
         parameters = conninfo_to_dict(known[database][user][endpoint])
         return {key: str(value) for key, value in parameters.items()} | {
-            key: str(parameters[key]).split(",")[0] for key in ("host", "port")
+            key: str(parameters[key]).split(",")[0] for key in ("host", "hostaddr", "port") if key in parameters
         }
 
 

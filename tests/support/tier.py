@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -139,7 +140,8 @@ class Tier:
     def members(self) -> dict[str, Member]:
         for name in self.groups["postgres"]:
             try:
-                with urllib.request.urlopen(f"http://{self.address(name)}:{RESTAPI_PORT}/cluster", timeout=2) as answer:
+                address = f"https://{self.address(name)}:{RESTAPI_PORT}/cluster"
+                with urllib.request.urlopen(address, timeout=2, context=self.trusting) as answer:
                     rows = json.load(answer)["members"]
                     break
             except (urllib.error.URLError, OSError):
@@ -183,6 +185,15 @@ class Tier:
 
     # The endpoints
 
+    @property
+    def ca_file(self) -> Path:
+        """Whom clients trust, as handed out to them."""
+        return self.inventory / "secrets/ca.crt"
+
+    @property
+    def trusting(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.ca_file))
+
     @cached_property
     def connections(self) -> dict[str, dict[str, dict[str, str]]]:
         loaded: dict[str, dict[str, dict[str, str]]] = json.loads(
@@ -196,6 +207,8 @@ class Tier:
         hosts, ports = str(settings["host"]).split(","), str(settings["port"]).split(",")
         if proxy is not None:
             settings["host"], settings["port"] = hosts[proxy], ports[min(proxy, len(ports) - 1)]
+            if "hostaddr" in settings:
+                settings["hostaddr"] = str(settings["hostaddr"]).split(",")[proxy]
         return make_conninfo(**{"connect_timeout": 10, **settings, **other})
 
     def connect(self, endpoint: str, **settings: Any) -> psycopg.Connection[Any]:

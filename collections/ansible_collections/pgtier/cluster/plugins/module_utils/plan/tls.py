@@ -1,7 +1,7 @@
 """TLS: which certificate each host needs, and what all services have in common.
 
 A member's certificate also has the names of what it may serve (`primary.pgtier`, ...): whoever comes by way of a
-proxy, or asks for the primary, does not know which member will answer. And 127.0.0.1, for the hops on a host itself.
+proxy, or asks for the primary, does not know which member will answer. And localhost, for hops on a host itself.
 No certificate lists another host, so a new host means one new certificate.
 """
 
@@ -21,6 +21,8 @@ CIPHER_SUITES = [
     for cipher in ("AES_256_GCM_SHA384", "AES_128_GCM_SHA256", "CHACHA20_POLY1305_SHA256")
 ]
 LOOPBACK = "127.0.0.1"
+# What Patroni calls the server on its own host.
+LOCALHOST = "localhost"
 
 
 def server_name(target: Target) -> str:
@@ -54,7 +56,9 @@ def _certificate(settings: Settings, topology: Topology, host: str) -> Certifica
     addresses = [str(address) for name in written if (address := parse_address(name)) is not None]
     return Certificate(
         names=list(
-            dict.fromkeys((host, *_served(topology, host), *(name for name in written if not parse_address(name))))
+            dict.fromkeys(
+                (host, LOCALHOST, *_served(topology, host), *(name for name in written if not parse_address(name)))
+            )
         ),
         addresses=list(dict.fromkeys((topology.addresses[host], LOOPBACK, *addresses))),
         # etcd's members and Patroni prove themselves to etcd. A proxy has no business there.

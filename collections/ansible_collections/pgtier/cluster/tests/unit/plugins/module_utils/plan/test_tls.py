@@ -24,12 +24,12 @@ def test_a_certificate_names_what_its_host_is_reached_as() -> None:
     ]
     more = {"names": ["db.example.com"], "addresses": ["10.0.0.100"]}
     assert hosts["pg1"] == {
-        "names": ["pg1", "primary.pgtier", "replica.pgtier", *more["names"]],
+        "names": ["pg1", "localhost", "primary.pgtier", "replica.pgtier", *more["names"]],
         "addresses": ["10.0.0.11", "127.0.0.1", *more["addresses"]],
         "client": True,
     }
-    assert hosts["pg4"]["names"] == ["pg4", "analytics.pgtier", *more["names"]]
-    assert hosts["proxy1"]["names"] == ["proxy1", *more["names"]]
+    assert hosts["pg4"]["names"] == ["pg4", "localhost", "analytics.pgtier", *more["names"]]
+    assert hosts["proxy1"]["names"] == ["proxy1", "localhost", *more["names"]]
 
 
 def test_a_proxy_cannot_pass_for_a_client_of_etcd() -> None:
