@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.machinery
 import importlib.util
 import socket
+import ssl
 import struct
 import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.pgtier.cluster.plugins.module_utils.tls.issue import certify
+from ansible_collections.pgtier.cluster.plugins.module_utils.tls.request import Host, Request
 
 SOURCE = Path(__file__).parent.parent / "roles" / "pgbouncer" / "files" / "pgtier-primary-route"
 HEADER = "# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_port"
@@ -164,6 +169,51 @@ def test_accepts_nobody_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert route.accepts(route.Server("127.0.0.1", port), "probe") is False
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `ca.crt`, and with `NAME.pem`, certificate and key, for a primary and for somebody else."""
+    folder = tmp_path_factory.mktemp("tls")
+    names = ("primary.pgtier", "else.pgtier")
+    request = Request("main", {name: Host(name, frozenset({name}), frozenset()) for name in names})
+    made = certify({}, request, str(folder), datetime.now(UTC)).result
+    (folder / "ca.crt").write_text(made["trusted"])
+    for name, pair in made["hosts"].items():
+        (folder / f"{name}.pem").write_text(pair["certificate"] + pair["private_key"])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("speaks", "expected"),
+    [("primary.pgtier", True), ("else.pgtier", False), ("", False)],
+    ids=lambda value: str(value),
+)
+def test_accepts_with_tls_only_who_is_verified(certificates: Path, speaks: str, expected: bool) -> None:
+    said: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def postgres() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                assert connection.recv(8) == route.SSL_REQUEST
+                connection.sendall(b"S" if speaks else b"N")
+                if speaks:
+                    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                    context.load_cert_chain(certificates / f"{speaks}.pem")
+                    connection = context.wrap_socket(connection, server_side=True)
+                said.append(connection.recv(1024))
+                connection.sendall(b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0")
+                connection.recv(1024)
+
+        thread = threading.Thread(target=postgres)
+        thread.start()
+        tls = ssl.create_default_context(cafile=str(certificates / "ca.crt"))
+        server = route.Server(*listener.getsockname()[:2])
+        assert route.accepts(server, "probe", tls, "primary.pgtier") is expected
+        thread.join(5)
+    # Nothing is said to whoever is not verified.
+    assert [text for text in said if b"probe" in text] == ([route.startup("probe", "postgres")] if expected else [])
 
 
 def message(kind: bytes, body: bytes) -> bytes:

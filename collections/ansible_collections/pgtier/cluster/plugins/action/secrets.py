@@ -35,6 +35,7 @@ class ActionModule(ActionBase):
                 "users": {"type": "list", "elements": "str", "required": True},
                 "services": {"type": "list", "elements": "str", "default": []},
                 "given": {"type": "dict", "default": {}, "no_log": True},
+                "renew": {"type": "list", "elements": "str", "default": []},
             }
         )
         path = Path(args["directory"]) / "passwords.json"
@@ -45,8 +46,13 @@ class ActionModule(ActionBase):
                 private_file.make_directory(path.parent)
             with nullcontext() if check_mode else private_file.locked(path.parent):
                 stored = parse(private_file.read(path), str(path))
-                use, keep = complete(stored, args["users"], args["services"], args["given"])
-                made = sorted({*keep["users"], *keep["services"]} - {*stored["users"], *stored["services"]})
+                use, keep = complete(stored, args["users"], args["services"], args["given"], renew=args["renew"])
+                made = sorted(
+                    name
+                    for kind in ("users", "services")
+                    for name in keep[kind]
+                    if keep[kind][name] != stored[kind].get(name)
+                )
                 if made and not check_mode:
                     private_file.write(path, serialise(keep))
         except (SecretsError, private_file.PrivateFileError) as error:

@@ -72,13 +72,21 @@ def complete(
     services: Iterable[str],
     given: Mapping[str, str],
     make: Callable[[], str] = generate,
+    renew: Iterable[str] = (),
 ) -> tuple[Passwords, Passwords]:
     """The passwords to use, and those to store.
 
     A given password wins and is not stored: the user keeps it elsewhere. What is stored for a name that is not asked
-    for stays, so that a user taken out of the inventory by mistake comes back with the same password.
+    for stays, so that a user taken out of the inventory by mistake comes back with the same password. Those to `renew`
+    are made anew.
     """
-    keep: Passwords = {"users": dict(stored["users"]), "services": dict(stored["services"])}
+    users, services, renew = list(users), list(services), set(renew)
+    if problems := _not_renewable(renew, {*users, *services}, given):
+        raise SecretsError("; ".join(problems))
+    keep: Passwords = {
+        "users": {name: password for name, password in stored["users"].items() if name not in renew},
+        "services": {name: password for name, password in stored["services"].items() if name not in renew},
+    }
     for name in users:
         if name not in given and name not in keep["users"]:
             keep["users"][name] = make()
@@ -90,3 +98,16 @@ def complete(
         "services": {name: keep["services"][name] for name in services},
     }
     return use, keep
+
+
+def _not_renewable(renew: set[str], known: set[str], given: Mapping[str, str]) -> list[str]:
+    return [
+        f"`{name}` cannot be renewed: "
+        + (
+            "its password is given in databases_users; write a new one there"
+            if name in given
+            else f"there is no such login or service; there are {', '.join(sorted(known - given.keys()))}"
+        )
+        for name in sorted(renew)
+        if name in given or name not in known
+    ]

@@ -24,7 +24,8 @@ attributes:
   diff_mode:
     support: none
   idempotent:
-    support: full
+    support: partial
+    details: What is to O(renew) is made anew each time.
 options:
   directory:
     description: Folder that holds the passwords. Made with mode 0700; refused when others may enter it.
@@ -46,6 +47,11 @@ options:
       - Refused when empty or with control characters in them.
     type: dict
     default: {}
+  renew:
+    description: Names of O(users) and O(services) whose password is made anew. Not those that are O(given).
+    type: list
+    elements: str
+    default: []
 notes:
   - A stored password whose login is no longer asked for is kept.
 """

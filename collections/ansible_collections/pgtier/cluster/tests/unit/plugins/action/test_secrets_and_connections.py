@@ -51,6 +51,14 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     assert "mine" not in json.loads((tmp_path / "s" / "passwords.json").read_text())["users"]
 
 
+def test_renewed_secrets_are_told_as_made(tmp_path: Path) -> None:
+    args: dict[str, Any] = {"directory": tmp_path / "s", "users": ["app"], "services": ["api"]}
+    first, second = run(secrets, **args), run(secrets, **args, renew=["api"])
+    assert second["changed"] and second["generated"] == ["api"]
+    assert second["users"] == first["users"] and second["services"]["api"] != first["services"]["api"]
+    assert run(secrets, **args)["services"] == second["services"]
+
+
 def test_secrets_in_check_mode_stay_in_memory(tmp_path: Path) -> None:
     result = run(secrets, check_mode=True, directory=tmp_path / "s", users=["app"])
     assert result["changed"] and len(result["users"]["app"]) == 32

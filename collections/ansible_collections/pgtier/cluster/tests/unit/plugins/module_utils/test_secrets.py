@@ -64,6 +64,21 @@ def test_complete(
     assert complete(before, users, services, given, lambda: str(next(numbers))) == (use, keep)
 
 
+def test_a_renewed_password_is_another_and_all_others_stay() -> None:
+    before: Passwords = {"users": {"a": "old", "b": "old"}, "services": {"s": "old", "t": "old"}}
+    numbers = count(1)
+    use, keep = complete(before, ["a", "b"], ["s"], {}, lambda: str(next(numbers)), renew=["a", "s"])
+    assert use == {"users": {"a": "1", "b": "old"}, "services": {"s": "2"}}
+    assert keep == {"users": {"a": "1", "b": "old"}, "services": {"s": "2", "t": "old"}}
+
+
+def test_what_cannot_be_renewed_is_told_at_once() -> None:
+    with pytest.raises(SecretsError) as caught:
+        complete(stored(a="old"), ["a", "mine"], ["s"], {"mine": "x"}, renew=["mine", "nobody", "a"])
+    assert "`mine` cannot be renewed: its password is given in databases_users" in str(caught.value)
+    assert "`nobody` cannot be renewed: there is no such login or service; there are a, s" in str(caught.value)
+
+
 def test_what_is_stored_is_read_again() -> None:
     passwords: Passwords = {"users": {"ä": 'pä"ß\\'}, "services": {"s": "x"}}
     assert parse(serialise(passwords), "file") == passwords
