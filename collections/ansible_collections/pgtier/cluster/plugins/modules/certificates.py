@@ -110,7 +110,7 @@ EXAMPLES = r"""
       proxy1:
         names: [proxy1, db.example.com]
         addresses: [10.0.0.21, 10.0.0.20]
-  register: pgtier_certificates
+  register: __tls_certificates
   no_log: true
   run_once: true
 
@@ -120,7 +120,7 @@ EXAMPLES = r"""
     scope: main
     hosts: "{{ hosts }}"
     renew: [pg1]
-  register: pgtier_certificates
+  register: __tls_certificates
   no_log: true
   run_once: true
 """
