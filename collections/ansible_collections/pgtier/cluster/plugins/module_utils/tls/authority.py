@@ -72,8 +72,11 @@ def own(draft: Draft, request: Request, where: str, now: datetime) -> Authority:
         _finish(draft, request, signer.certificate, where)
     trusted = [signer.certificate]
     for name in (folder.NEXT, folder.PREVIOUS):
-        if (text := draft.get(name)) is not None:
-            trusted += pki.load_certificates(text, f"{where}/{name}")
+        try:
+            text = draft.get(name)
+            trusted += pki.load_certificates(text, f"{where}/{name}") if text is not None else []
+        except CertificatesError as error:
+            raise CertificatesError(f"{error}. Hosts may trust that CA: restore the file from a backup.") from error
     # A switch that has begun and is not decided has the same certificate twice.
     trusted = list(dict.fromkeys(trusted))
     draft.put(folder.TRUSTED, "".join(map(pki.certificate_pem, trusted)))
