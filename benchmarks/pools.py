@@ -42,13 +42,13 @@ class Target:
             timeout=timeout,
         )
 
-    def tps(self, script: str, protocol: str, clients: int, transactions: int) -> float | str:
+    def tps(self, script: str, protocol: str, clients: int, transactions: int, *options: str) -> float | str:
         """The figure, or pgbench's own word on why there is none.
 
         A number of transactions and not a time: pgbench's time includes connecting, and 2,000 scram logins take longer.
         """
         each = max(1, transactions // clients)
-        how = ["-n", *SCRIPTS[script], "-M", protocol, "-c", str(clients), "-j", "2", "-t", str(each)]
+        how = ["-n", *SCRIPTS[script], "-M", protocol, "-c", str(clients), "-j", "2", "-t", str(each), *options]
         done = self.pgbench(*how)
         found = TPS.search(done.stdout)
         if done.returncode == 0 and found:
