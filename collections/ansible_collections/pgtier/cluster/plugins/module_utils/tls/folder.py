@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ansible_collections.pgtier.cluster.plugins.module_utils import private_file
 
@@ -14,7 +15,12 @@ PREVIOUS = "previous.crt"
 TRUSTED = "trusted.crt"
 HOSTS = "hosts"
 
-Step = tuple[str, str | None]
+
+class Step(NamedTuple):
+    """A file to replace, or to remove where `text` is None."""
+
+    name: str
+    text: str | None
 
 
 def host_certificate(host: str) -> str:
@@ -41,11 +47,11 @@ class Draft:
     def put(self, name: str, text: str) -> None:
         if self._files.get(name) != text:
             self._files[name] = text
-            self.steps.append((name, text))
+            self.steps.append(Step(name, text))
 
     def remove(self, name: str) -> None:
         if self._files.pop(name, None) is not None:
-            self.steps.append((name, None))
+            self.steps.append(Step(name, None))
 
     def holds_certificates(self) -> bool:
         """Whether a CA has been at work here, whichever files of it are left."""

@@ -17,8 +17,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 NOW = datetime(2030, 6, 15, 12, 0, 0, tzinfo=UTC)
 WHERE = "/inventory/secrets/tls"
-PG1 = {"names": ["pg1", "pg1.example.com"], "addresses": ["10.0.0.11", "fd00::11"], "client": True}
-PROXY1 = {"names": ["proxy1"], "addresses": ["10.0.0.21"]}
+PG1: dict[str, Any] = {"names": ["pg1", "pg1.example.com"], "addresses": ["10.0.0.11", "fd00::11"], "client": True}
+PROXY1: dict[str, Any] = {"names": ["proxy1"], "addresses": ["10.0.0.21"]}
 HOSTS = {"pg1": PG1, "proxy1": PROXY1}
 DEFAULTS: dict[str, Any] = {
     "scope": "main",
@@ -72,6 +72,7 @@ class User:
         end: datetime = NOW + timedelta(days=100),
     ) -> None:
         self.key: pki.PrivateKey
+        self.made: x509.Certificate
         if key_of:
             self.key = key_of.key
         elif kind == "rsa":

@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import pytest
 from ansible_collections.pgtier.cluster.plugins.module_utils.tls import pki
+from ansible_collections.pgtier.cluster.plugins.module_utils.tls.authority import stage as stage_of
+from ansible_collections.pgtier.cluster.plugins.module_utils.tls.folder import Draft
 from ansible_collections.pgtier.cluster.plugins.module_utils.tls.request import CertificatesError
 
 from .authorities import HOSTS, after, certify, run
@@ -120,6 +122,8 @@ def test_an_interruption_at_any_point(
             ordinary = certify(broken)
             broken = after(broken, ordinary)
             assert certify(broken).steps == []
+            bundle = pki.load_certificates(broken["trusted.crt"], "bundle")
+            assert len(set(bundle)) == len(bundle)
             assert ordinary.result["stage"] in (before, "none" if end == "finished" else end)
             if ordinary.result["stage"] == before:
                 assert ordinary.result["issued"] == [], "a stage that was not reached issues nothing"
@@ -133,6 +137,14 @@ def test_an_interruption_at_any_point(
         assert len(pki.load_certificates(files["trusted.crt"], "x")) == (1 if end == "finished" else 2)
         if rotation != "begin":
             assert files["trusted.crt"] == stages[end]["trusted.crt"]
+
+
+def test_a_switch_is_decided_by_one_file(stages: dict[str, dict[str, str]]) -> None:
+    outcome = certify(stages["begun"], ca_rotation="switch")
+    decided = [name for name, _text in outcome.steps].index("ca.crt") + 1
+    for steps in range(len(outcome.steps) + 1):
+        reached = stage_of(Draft(after(stages["begun"], outcome, steps)))
+        assert reached == ("begun" if steps < decided else "switched")
 
 
 def test_the_old_ca_stays_while_a_leaf_of_it_is_left(stages: dict[str, dict[str, str]]) -> None:

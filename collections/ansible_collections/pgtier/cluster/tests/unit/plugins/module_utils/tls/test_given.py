@@ -128,6 +128,19 @@ def test_intermediates_come_with_the_certificate() -> None:
     ]
 
 
+def test_a_certificate_of_a_host_signs_no_other() -> None:
+    leaf = User("pg1", issuer=LEAF, **WANTED)
+    given = {"certificate": leaf.pem + LEAF.pem, "private_key": leaf.key_pem}
+    with pytest.raises(CertificatesError, match="not signed"):
+        certify({}, given_ca=CA, given={"pg1": given})
+
+
+def test_what_comes_along_unused_may_be_old() -> None:
+    old = User("Old", ca=True, end=NOW - timedelta(hours=1))
+    given = {"certificate": LEAF.pem + old.pem, "private_key": LEAF.key_pem}
+    assert certify({}, given_ca=CA, given={"pg1": given}).result["problems"] == []
+
+
 def test_a_wildcard_and_no_extended_usage_are_enough() -> None:
     leaf = User("x", issuer=ROOT, names=["pg1", "*.example.com"], addresses=WANTED["addresses"], usages=None)
     assert certify({}, given_ca=CA, given={"pg1": leaf.both}).result["problems"] == []

@@ -14,6 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from .authorities import HOSTS, NOW, PG1, PROXY1, User, after, certify, run
 
+STRANGER = User("proxy1", names=["proxy1"], addresses=["10.0.0.21"])
 FIRST = [
     "ca.key",
     "ca.crt",
@@ -131,7 +132,7 @@ def test_a_change_reissues_one_certificate(change: dict[str, Any], reason: str |
         ({"hosts/proxy1.crt": None}, "its key or certificate was missing"),
         ({"hosts/proxy1.key": User("x").key_pem}, "its key did not belong to its certificate"),
         (
-            {"hosts/proxy1.key": (other := User("x", names=["proxy1"])).key_pem, "hosts/proxy1.crt": other.pem},
+            {"hosts/proxy1.key": STRANGER.key_pem, "hosts/proxy1.crt": STRANGER.pem},
             "it is signed by another CA",
         ),
     ],
@@ -189,6 +190,11 @@ def test_a_ca_that_was_lost_is_never_replaced(damage: dict[str, str | None], tex
     with pytest.raises(CertificatesError) as caught:
         certify({name: text for name, text in {**run({}), **damage}.items() if text is not None})
     assert text in str(caught.value) and "Restore" in str(caught.value)
+
+
+def test_a_certificate_without_its_key_is_not_taken_for_a_beginning() -> None:
+    with pytest.raises(CertificatesError, match=r"ca\.key of the CA are gone"):
+        certify({"ca.crt": run({})["ca.crt"]})
 
 
 def test_age_is_reported_and_never_a_reason() -> None:

@@ -29,6 +29,16 @@ def test_the_folder_tells_what_the_run_told() -> None:
             assert of_folder(public(files), {}, WHERE, now, 14) == (result["expiry"], result["problems"])
 
 
+def test_a_ca_ages_without_hosts_too() -> None:
+    begun = public(run(run({}), ca_rotation="begin"))
+    late = NOW + timedelta(days=3640)
+    _rows, problems = of_folder(only_hosts(begun, []), {}, WHERE, late, 14)
+    assert [text.split(" pgtier")[0] for text in problems] == [
+        "The certificate of CA",
+        "The certificate of next CA",
+    ]
+
+
 def test_given_certificates_win_over_stored_ones() -> None:
     root = User("Root", ca=True, end=NOW + timedelta(days=500))
     leaf = User("pg1", issuer=root, names=["pg1"], addresses=["10.0.0.11"], end=NOW + timedelta(days=5))
