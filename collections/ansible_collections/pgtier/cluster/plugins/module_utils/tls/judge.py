@@ -13,7 +13,7 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.tls.request import 
 RENEW_HOST = "Renew it: ansible-playbook playbooks/rotate_certificates.yml"
 RENEW_CA = (
     "Replace the CA, with an overlap in which both are trusted: "
-    "ansible-playbook playbooks/rotate_certificates.yml -e rotate_certificates_ca=true"
+    "ansible-playbook playbooks/rotate_certificates.yml -e rotate_ca=begin, then with switch, then with finish"
 )
 RENEW_GIVEN = "You gave it, so replace what you gave by a newer one"
 

@@ -217,7 +217,7 @@ def test_a_ca_that_ages_is_reported_with_its_own_remedy() -> None:
     files = run({}, ca_days=30)
     assert {row["days_left"] for row in certify(files).result["expiry"]} == {30}, "leaves do not outlast their CA"
     problems = certify(files, now=NOW + timedelta(days=20)).result["problems"]
-    assert "The certificate of CA pgtier main CA" in problems[0] and "rotate_certificates_ca" in problems[0]
+    assert "The certificate of CA pgtier main CA" in problems[0] and "-e rotate_ca=begin" in problems[0]
     late = certify(files, now=NOW + timedelta(days=31), hosts={**HOSTS, "pg2": {"names": ["pg2"]}})
     assert "CA" in late.result["problems"][0] and "expired" in late.result["problems"][0]
     assert [one["host"] for one in late.result["issued"]] == ["pg2"]
