@@ -64,11 +64,6 @@ class Pool:
     reset: bool
 
 
-def hop_port(pool: Pool) -> int:
-    """Where a pool of reads finds HAProxy, on loopback: 1,000 from the pool's own port."""
-    return pool.port + 1000 if pool.port <= 64535 else pool.port - 1000
-
-
 def wanted_pools(settings: Settings, topology: Topology) -> list[Pool]:
     return [
         _pool(row, settings, topology)

@@ -1,44 +1,28 @@
-"""HAProxy: a port per target, one on loopback per pool of reads, and which members are fit, as their Patroni says."""
+"""HAProxy: a direct port per target, and which members are fit, as their Patroni says."""
 
 from __future__ import annotations
 
-from .endpoints import hop_port, wanted_direct, wanted_pools
+from .endpoints import wanted_direct
 from .schema import Haproxy, HaproxyBackend, HaproxyFrontend, HaproxyServer, Target
 from .settings import Settings
-from .tls import LOOPBACK, ca_file
+from .tls import ca_file
 from .topology import Topology
 
 
 def haproxy(settings: Settings, topology: Topology) -> Haproxy:
-    # Each pool of reads has a round robin of its own: sharing one with others and the direct port, a pool would get
-    # its connections by chance, and not as many to each replica.
-    pools = [pool for pool in wanted_pools(settings, topology) if pool.target == "replica"]
+    direct = wanted_direct(topology)
     return Haproxy(
         ca_file=ca_file(settings),
         frontends=[
-            *(
-                HaproxyFrontend(
-                    name=f"{row.target}_in",
-                    bind=f"*:{settings[row.port_option]}",
-                    backend=row.target,
-                    purpose=row.purpose,
-                )
-                for row in wanted_direct(topology)
-            ),
-            *(
-                HaproxyFrontend(
-                    name=f"{pool.name}_pool_in",
-                    bind=f"{LOOPBACK}:{hop_port(pool)}",
-                    backend=f"{pool.name}_pool",
-                    purpose=f"PgBouncer's endpoint {pool.name}",
-                )
-                for pool in pools
-            ),
+            HaproxyFrontend(
+                name=f"{row.target}_in",
+                bind=f"*:{settings[row.port_option]}",
+                backend=row.target,
+                purpose=row.purpose,
+            )
+            for row in direct
         ],
-        backends=[
-            *(_backend(row.target, row.target, settings, topology) for row in wanted_direct(topology)),
-            *(_backend(f"{pool.name}_pool", pool.target, settings, topology) for pool in pools),
-        ],
+        backends=[_backend(row.target, settings, topology) for row in direct],
         maxconn=settings["haproxy_maxconn"],
         stats_port=settings["haproxy_stats_port"],
         # Half a second bounds how long a new primary waits for its first client. In doubt it is asked again sooner,
@@ -50,14 +34,12 @@ def haproxy(settings: Settings, topology: Topology) -> Haproxy:
     )
 
 
-def _backend(name: str, target: Target, settings: Settings, topology: Topology) -> HaproxyBackend:
+def _backend(target: Target, settings: Settings, topology: Topology) -> HaproxyBackend:
     members = topology.analytics if target == "analytics" else topology.candidates
     return HaproxyBackend(
-        name=name,
+        name=target,
         check=_check(target, settings),
-        track=None if name == target else target,
-        # A pool's connections come and go one by one: counting keeps them even where taking turns would drift.
-        balance="roundrobin" if name == target else "leastconn",
+        balance="roundrobin",
         servers=[
             HaproxyServer(
                 name=member,

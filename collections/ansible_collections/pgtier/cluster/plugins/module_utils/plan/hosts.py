@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .endpoints import hop_port, wanted_direct, wanted_pools
+from .endpoints import wanted_direct, wanted_pools
 from .postgresql import Facts, effective_kb
 from .schema import Host, Port
 from .settings import Settings
@@ -54,19 +54,9 @@ def ports(settings: Settings, topology: Topology, host: str) -> list[Port]:
     if host in topology.proxies:
         found += [_port(settings, row.port_option, "haproxy", row.name) for row in wanted_direct(topology)]
         found.append(_port(settings, "haproxy_stats_port", "haproxy", "page and metrics, on loopback"))
-        pools = wanted_pools(settings, topology)
         found += [
-            Port(port=pool.port, process="pgbouncer", variable=pool.port_variable, purpose=pool.name) for pool in pools
-        ]
-        found += [
-            Port(
-                port=hop_port(pool),
-                process="haproxy",
-                variable=f"{pool.port_variable} (HAProxy, 1000 from it, on loopback)",
-                purpose=f"{pool.name}, on loopback",
-            )
-            for pool in pools
-            if pool.target == "replica"
+            Port(port=pool.port, process="pgbouncer", variable=pool.port_variable, purpose=pool.name)
+            for pool in wanted_pools(settings, topology)
         ]
     return found
 

@@ -414,7 +414,18 @@ _PGBOUNCER = (
         "pgbouncer_route_port",
         "pgbouncer",
         6453,
-        "UDP port on the loopback address where PgBouncer asks for the primary's address.",
+        "UDP port on the loopback address where PgBouncer asks for the servers' addresses.",
+    ),
+    Option(
+        "pgbouncer_replica_max_lag_seconds",
+        "int",
+        "A replica that is further behind in time serves no reads of the pools, until it is at most half as far "
+        "behind. 0 for no limit.",
+        10,
+        "pgbouncer",
+        minimum=0,
+        maximum=86400,
+        unit="s",
     ),
     Option(
         "pgbouncer_endpoints",
@@ -437,7 +448,7 @@ _HAPROXY = (
     Option(
         "haproxy_replica_max_lag_mb",
         "int",
-        "A replica that is further behind serves no reads.",
+        "A replica that is further behind in bytes serves no reads.",
         16,
         "haproxy",
         minimum=1,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from .budget import budget
-from .endpoints import Pool, hop_port, wanted_direct, wanted_pools
+from .endpoints import Pool, wanted_direct, wanted_pools
 from .hba import connection
 from .logins import MONITOR, pools, read_databases, read_users
-from .route import CONNECT_QUERY, NAME, RESOLV_CONF, route
+from .route import CONNECT_QUERY, RESOLV_CONF, name, route, routed
 from .schema import Pgbouncer, PgbouncerInstance
 from .settings import Settings
 from .tls import CIPHERS, LOOPBACK, directory
@@ -18,7 +18,7 @@ def pgbouncer(settings: Settings, topology: Topology) -> Pgbouncer:
     instances = [_instance(pool, settings, topology) for pool in wanted_pools(settings, topology)]
     return Pgbouncer(
         instances=instances,
-        route=route(settings, instances),
+        route=route(settings, topology, instances),
         budget=budget(settings, topology, "primary"),
         connection=connection(settings),
         tls_directory=directory(settings, "pgbouncer"),
@@ -30,7 +30,8 @@ def _instance(pool: Pool, settings: Settings, topology: Topology) -> PgbouncerIn
     users = read_users(settings)
     databases = list(read_databases(settings))
     (direct,) = (settings[row.port_option] for row in wanted_direct(topology) if row.target == pool.target)
-    straight = pool.target == "primary"
+    # Straight to PostgreSQL, found by a name (route.py); reports by way of HAProxy on the same host.
+    straight, primary = routed(pool), pool.target == "primary"
     return PgbouncerInstance(
         name=pool.name,
         unit=f"pgbouncer@{pool.name}.service",
@@ -38,16 +39,15 @@ def _instance(pool: Pool, settings: Settings, topology: Topology) -> PgbouncerIn
         port=pool.port,
         pool_mode=pool.pool_mode,
         target=pool.target,
-        # Straight to the primary, found by name (route.py); reads go by HAProxy on the same host, which spreads them.
-        server_host=NAME if straight else LOOPBACK,
-        server_port=settings["postgresql_port"] if straight else hop_port(pool) if pool.target == "replica" else direct,
-        # A look-up by way of a pool's own port would take a turn of its round robin.
-        lookup_host=NAME if straight else LOOPBACK,
-        lookup_port=settings["postgresql_port"] if straight else direct,
+        server_host=name(pool) if straight else LOOPBACK,
+        server_port=settings["postgresql_port"] if straight else direct,
+        # A look-up by an endpoint of reads' own name would be counted as one of its connections.
+        lookup_host=name(pool) if primary else LOOPBACK,
+        lookup_port=settings["postgresql_port"] if primary else direct,
         databases=databases,
         # A user made later opens a pool that the budget has not counted: the database's limit keeps it within.
         database_limits={name: pools(users, name) * pool.pool_size for name in databases},
-        connect_query=CONNECT_QUERY if straight else "",
+        connect_query=CONNECT_QUERY if primary else "",
         start_settings={"resolv_conf": RESOLV_CONF} if straight else {},
         settings={**_settings(pool), **_tls(directory(settings, "pgbouncer"))},
     )
@@ -89,22 +89,21 @@ def _settings(pool: Pool) -> dict[str, str | int | float]:
         settings["server_reset_query_always"] = 1
     else:
         settings["server_reset_query"] = ""
-    if pool.target == "primary":
+    if routed(pool):
         settings |= {
-            # Ask where the primary is for each new connection.
+            # Ask where to go for each new connection.
             "dns_max_ttl": 0,
             "dns_nxdomain_ttl": 0,
             "server_login_retry": 0.1,
-            # The name is answered once there is a primary: so long may a statement be held until then.
+            # The name is answered once there is somebody fit: so long may a statement be held until then.
             "server_connect_timeout": 30,
-            # Nobody between here and a primary that froze: notice within 8 seconds.
+            # Nobody between here and a server that froze: notice within 8 seconds.
             "tcp_keepidle": 5,
             "tcp_keepintvl": 1,
         }
     if pool.target == "replica":
-        # Take turns, and reconnect often enough for a returned replica to get its share back.
+        # Take turns.
         settings["server_round_robin"] = 1
-        settings["server_lifetime"] = 300
         # PgBouncer sets aside what was idle for this long (30 s by default) and, once there is work again, takes from
         # there only what it needs: a few connections, by chance most of them to one replica.
         settings["server_check_delay"] = 300

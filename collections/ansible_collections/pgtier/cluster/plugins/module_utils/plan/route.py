@@ -1,38 +1,67 @@
-"""The primary's pools go straight to PostgreSQL and find it by a name. docs/benchmarks.md says what that brings.
+"""Pools go straight to PostgreSQL and find it by a name. docs/benchmarks.md says what that brings.
 
-roles/pgbouncer/files/pgtier-primary-route answers the name, from what the local HAProxy's checks say.
+roles/pgbouncer/files/route answers the names, from what the local HAProxy's checks say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .schema import PgbouncerInstance, Route, Target
+from .endpoints import Pool, wanted_pools
+from .logins import POOLER_LOOKUP
+from .schema import PgbouncerInstance, Route, RouteEndpoint, RouteMember, RoutePrimary, RouteReads
 from .settings import Settings
-from .tls import directory, server_name
+from .tls import directory, server_name, session_name
+from .topology import Topology
 
-NAME = server_name("primary")
 RESOLV_CONF = "/etc/pgbouncer/route.resolv.conf"
 # Whatever the name led to: a session on a standby ends itself before a client gets it.
 CONNECT_QUERY = "select pg_terminate_backend(pg_backend_pid()) where pg_is_in_recovery()"
 
 
-def route(settings: Settings, instances: Sequence[PgbouncerInstance]) -> Route:
-    def consoles(target: Target) -> list[str]:
+def routed(pool: Pool) -> bool:
+    """Whether the pool finds its servers by the route. Reports have one server: they go by HAProxy."""
+    return pool.target != "analytics"
+
+
+def name(pool: Pool) -> str:
+    """The name that a pool knows its servers by. Each endpoint of reads has its own: connections are counted by it."""
+    own = (pool.target, pool.pool_mode) == ("replica", "session")
+    return session_name(pool.target) if own else server_name(pool.target)
+
+
+def route(settings: Settings, topology: Topology, instances: Sequence[PgbouncerInstance]) -> Route:
+    def consoles(endpoint: str) -> list[str]:
         return [
             f"/run/pgbouncer/{instance['name']}/.s.PGSQL.{instance['port']}"
             for instance in instances
-            if instance["target"] == target
+            if instance["endpoint"] == endpoint
         ]
 
+    pools = wanted_pools(settings, topology)
     files = directory(settings, "pgbouncer")
     return Route(
-        name=NAME,
         port=settings["pgbouncer_route_port"],
+        haproxy="/run/haproxy/state.sock",
         ca_file=f"{files}/ca.crt" if files else "",
-        backend="primary",
-        state_socket="/run/haproxy/state.sock",
-        consoles=consoles("primary"),
-        read_backend="replica",
-        read_consoles=consoles("replica"),
+        user=POOLER_LOOKUP,
+        primary=RoutePrimary(
+            name=server_name("primary"),
+            backend="primary",
+            consoles=[console for pool in pools if pool.target == "primary" for console in consoles(pool.name)],
+        ),
+        reads=RouteReads(
+            backend="replica",
+            fallback=settings["haproxy_read_fallback"],
+            max_lag_seconds=settings["pgbouncer_replica_max_lag_seconds"],
+            endpoints=[
+                RouteEndpoint(name=name(pool), consoles=consoles(pool.name))
+                for pool in pools
+                if pool.target == "replica"
+            ],
+        ),
+        members=[
+            RouteMember(address=topology.addresses[host], restapi_port=settings["patroni_restapi_port"])
+            for host in topology.candidates
+        ],
     )

@@ -142,14 +142,10 @@ class HaproxyServer(TypedDict):
 
 
 class HaproxyBackend(TypedDict):
-    """`check` is the path asked of each member's Patroni; `fallback` the backend used when no server is fit.
-
-    A backend that does not check by itself goes by what the backend named by `track` knows.
-    """
+    """`check` is the path asked of each member's Patroni; `fallback` the backend used when no server is fit."""
 
     name: str
     check: str
-    track: str | None
     balance: str
     servers: list[HaproxyServer]
     fallback: str | None
@@ -204,22 +200,48 @@ class PgbouncerInstance(TypedDict):
     settings: dict[str, str | int | float]
 
 
-class Route(TypedDict):
-    """How the primary's pools find it: by a name that a small DNS server on loopback answers once there is a primary.
-
-    It asks HAProxy at `state_socket` about `backend`, and ends what hangs on a former primary at `consoles`. The pools
-    at `read_consoles` are spread anew when a server comes back to `read_backend`. The primary is verified with
-    `ca_file`, `""` where it speaks in the clear.
-    """
+class RoutePrimary(TypedDict):
+    """The name that the primary's pools know it by, HAProxy's backend for it, and the pools' consoles."""
 
     name: str
-    port: int
-    ca_file: str
     backend: str
-    state_socket: str
     consoles: list[str]
-    read_backend: str
-    read_consoles: list[str]
+
+
+class RouteEndpoint(TypedDict):
+    """An endpoint of reads: the name that its pools know the replicas by, and their consoles."""
+
+    name: str
+    consoles: list[str]
+
+
+class RouteReads(TypedDict):
+    """`fallback` says whether reads go to the primary while no replica is fit. One that is behind by more than
+    `max_lag_seconds` is not; 0 for no limit."""
+
+    backend: str
+    fallback: bool
+    max_lag_seconds: int
+    endpoints: list[RouteEndpoint]
+
+
+class RouteMember(TypedDict):
+    address: str
+    restapi_port: int
+
+
+class Route(TypedDict):
+    """The configuration of the small DNS server on loopback that tells PgBouncer where to connect, once there is
+    somebody to connect to. It goes by what HAProxy says at the Unix socket `haproxy`, verifies with `ca_file` (`""`
+    without TLS) and asks PostgreSQL as `user` whether it lets clients in."""
+
+    port: int
+    haproxy: str
+    ca_file: str
+    user: str
+    primary: RoutePrimary
+    reads: RouteReads
+    members: list[RouteMember]
 
 
 class BudgetTerm(TypedDict):

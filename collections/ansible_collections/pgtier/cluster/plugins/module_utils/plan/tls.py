@@ -30,6 +30,11 @@ def server_name(target: Target) -> str:
     return f"{target}.pgtier"
 
 
+def session_name(target: Target) -> str:
+    """The name that pools in session mode know it by, where they have one of their own."""
+    return f"session.{server_name(target)}"
+
+
 def tls(settings: Settings, topology: Topology) -> Tls:
     return Tls(
         enabled=settings["tls_enabled"],
@@ -68,5 +73,5 @@ def _certificate(settings: Settings, topology: Topology, host: str) -> Certifica
 
 def _served(topology: Topology, host: str) -> list[str]:
     if host in topology.candidates:
-        return [server_name("primary"), server_name("replica")]
+        return [server_name("primary"), server_name("replica"), session_name("replica")]
     return [server_name("analytics")] if host in topology.analytics else []

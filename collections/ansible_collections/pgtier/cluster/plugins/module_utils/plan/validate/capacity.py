@@ -59,20 +59,18 @@ def pools(subject: Subject) -> Iterator[Mistake]:
 
 
 def proxies(subject: Subject) -> Iterator[Mistake]:
-    """HAProxy carries the pools' connections of its own host."""
+    """HAProxy carries the connections that the analytics pools of its own host open."""
     settings, topology = subject.settings, subject.topology
     if not topology.proxies:
         return
-    targets: tuple[Target, ...] = ("primary", "replica", "analytics")
-    terms = {term["endpoint"]: term for target in targets for term in budget(settings, topology, target)["terms"]}
-    carried = sum(term["connections"] for term in terms.values()) // len(topology.proxies)
+    carried = budget(settings, topology, "analytics")["total"] // len(topology.proxies)
     if carried > settings["haproxy_maxconn"]:
         yield Mistake(
             "cluster",
             "haproxy_maxconn",
             show(settings["haproxy_maxconn"]),
-            f"is less than the {carried} connections that the pools of one proxy host may open through it",
-            "Raise it, or lower pgbouncer_pool_size or pgbouncer_session_pool_size.",
+            f"is less than the {carried} connections that the analytics pools of one proxy host may open through it",
+            "Raise it, or lower pgbouncer_endpoints.analytics.pool_size.",
         )
 
 

@@ -185,7 +185,9 @@ BAD: dict[str, Inventory] = {
         pgbouncer_endpoints={"primary": {"max_client_connections": 18000, "pool_size": 1000}},
         postgresql_max_connections=5000,
     ),
-    "HAProxy smaller than the pools": inventory(haproxy_maxconn=100),
+    "HAProxy smaller than the pools": inventory(
+        FOUR, ANALYTICS, haproxy_maxconn=100, pgbouncer_endpoints={"analytics": {"pool_size": 60}}
+    ),
     "analytics endpoint without a replica": inventory(pgbouncer_endpoints={"analytics": {"port": 6500}}),
     "memory too small": inventory(hosts={"pg2": {"postgresql_memory_mb": 1024}}),
     "buffers too large": inventory(postgresql_memory_mb=4096, postgresql_parameters={"shared_buffers": "4GB"}),

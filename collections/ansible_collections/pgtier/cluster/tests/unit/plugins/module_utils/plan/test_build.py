@@ -71,8 +71,7 @@ def test_analytics_replica_is_kept_apart() -> None:
 def test_without_an_analytics_replica_nothing_of_it_exists() -> None:
     made = plan()
     assert "analytics" not in made["endpoints"]
-    names = ["primary", "replica", "replica_pool", "replica_session_pool"]
-    assert [backend["name"] for backend in made["haproxy"]["backends"]] == names
+    assert [backend["name"] for backend in made["haproxy"]["backends"]] == ["primary", "replica"]
 
 
 @pytest.mark.parametrize(
@@ -84,11 +83,12 @@ def test_without_an_analytics_replica_nothing_of_it_exists() -> None:
     ],
 )
 def test_read_backend(variables: dict[str, Any], check: str, fallback: str | None) -> None:
-    primary, replica, *pools = plan(**variables)["haproxy"]["backends"]
+    made = plan(**variables)
+    primary, replica = made["haproxy"]["backends"]
     assert primary["check"] == "/primary" and primary["fallback"] is None
-    assert (replica["check"], replica["fallback"], replica["track"]) == (check, fallback, None)
-    # A pool's own backend asks nobody by itself, and falls back as the direct port does.
-    assert [(pool["track"], pool["fallback"]) for pool in pools] == [("replica", fallback)] * 2
+    assert (replica["check"], replica["fallback"]) == (check, fallback)
+    # The pools fall back as the direct port does.
+    assert made["pgbouncer"]["route"]["reads"]["fallback"] is (fallback == "primary")
 
 
 def test_endpoints_are_those_of_the_design() -> None:

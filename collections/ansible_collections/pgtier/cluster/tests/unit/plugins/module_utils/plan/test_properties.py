@@ -76,19 +76,23 @@ def check_invariants(made: Plan) -> None:
     assert dynamic["loop_wait"] + 2 * dynamic["retry_timeout"] < dynamic["ttl"]
     backends = {backend["name"]: backend for backend in made["haproxy"]["backends"]}
     listening = {frontend["bind"]: frontend["backend"] for frontend in made["haproxy"]["frontends"]}
+    routed = made["pgbouncer"]["route"]
     for instance in made["pgbouncer"]["instances"]:
         if instance["target"] != "primary":
             assert listening[f"*:{instance['lookup_port']}"] == instance["target"]
-        if instance["target"] == "replica":
-            own = f"{instance['server_host']}:{instance['server_port']}"
-            assert backends[listening[own]]["track"] == instance["target"]
-        elif instance["target"] == "analytics":
+        if instance["target"] == "analytics":
             assert instance["server_host"] == "127.0.0.1"
             assert listening[f"*:{instance['server_port']}"] == instance["target"]
         else:
-            # Only the primary is found without HAProxy: it is one, so nothing has to be spread.
-            assert instance["target"] == "primary"
+            # Straight to PostgreSQL, by a name that the route answers and that the members' certificates have.
             assert {member["port"] for member in made["members"].values()} == {instance["server_port"]}
+            known = {routed["primary"]["name"], *(one["name"] for one in routed["reads"]["endpoints"])}
+            assert instance["server_host"] in known
+            for host, member in made["members"].items():
+                if member["role"] == "candidate":
+                    assert instance["server_host"] in made["tls"]["hosts"][host]["names"]
+    names = [one["name"] for one in routed["reads"]["endpoints"]]
+    assert len(names) == len(set(names)), "connections are counted by name"
     for backend in backends.values():
         assert backend["servers"] and (backend["fallback"] is None or backend["fallback"] in backends)
     assert len(made["etcd"]["members"]) % 2 == 1

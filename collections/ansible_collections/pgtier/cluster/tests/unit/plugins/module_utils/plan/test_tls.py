@@ -24,7 +24,7 @@ def test_a_certificate_names_what_its_host_is_reached_as() -> None:
     ]
     more = {"names": ["db.example.com"], "addresses": ["10.0.0.100"]}
     assert hosts["pg1"] == {
-        "names": ["pg1", "localhost", "primary.pgtier", "replica.pgtier", *more["names"]],
+        "names": ["pg1", "localhost", "primary.pgtier", "replica.pgtier", "session.replica.pgtier", *more["names"]],
         "addresses": ["10.0.0.11", "127.0.0.1", *more["addresses"]],
         "client": True,
     }

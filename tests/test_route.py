@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The route agent runs on proxy hosts as one file; here it is imported as it is."""
+"""The route runs on proxy hosts as a folder of modules; here they are imported as they are."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.machinery
-import importlib.util
+import json
 import socket
 import ssl
 import struct
@@ -13,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,41 +21,81 @@ import pytest
 from ansible_collections.pgtier.cluster.plugins.module_utils.tls.issue import certify
 from ansible_collections.pgtier.cluster.plugins.module_utils.tls.request import Host, Request
 
-SOURCE = Path(__file__).parent.parent / "roles" / "pgbouncer" / "files" / "pgtier-primary-route"
+SOURCE = Path(__file__).parent.parent / "roles" / "pgbouncer" / "files" / "route"
+sys.path.insert(0, str(SOURCE))
+
+import ask  # noqa: E402
+import decide  # noqa: E402
+import dns  # noqa: E402
+from decide import Seen, Server  # noqa: E402
+
 HEADER = "# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_port"
-
-
-def load() -> Any:
-    loader = importlib.machinery.SourceFileLoader("primary_route", str(SOURCE))
-    spec = importlib.util.spec_from_loader("primary_route", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
-
-
-route = load()
-A, B = route.Server("10.0.0.1", 5432), route.Server("10.0.0.2", 5432)
+A, B, C = (Server(f"10.0.0.{number}", 5432) for number in (1, 2, 3))
 
 
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        (["2 primary 1 pg1 10.0.0.1 2 0 1 5432", "2 primary 2 pg2 10.0.0.2 0 0 1 5432"], [A]),
-        (["2 primary 1 pg1 10.0.0.1 2 0 1 5432", "2 primary 2 pg2 10.0.0.2 2 0 1 5432"], [A, B]),
-        (["2 primary 1 pg1 10.0.0.1 0 0 1 5432", "2 primary 2 pg2 10.0.0.2 3 0 1 5432"], []),
-        (["2 primary 1 pg1 10.0.0.1 2 1 1 5432"], []),  # put into maintenance by hand
-        ([], []),
+        (["2 primary 1 pg1 10.0.0.1 2 0 1 5432", "2 primary 2 pg2 10.0.0.2 0 0 1 5432"], Seen([A], [A])),
+        (["2 primary 1 pg1 10.0.0.1 2 0 1 5432", "2 primary 2 pg2 10.0.0.2 2 0 1 5432"], Seen([A, B], [A, B])),
+        (["2 primary 1 pg1 10.0.0.1 0 0 1 5432", "2 primary 2 pg2 10.0.0.2 3 0 1 5432"], Seen([], [])),
+        (["2 primary 1 pg1 10.0.0.1 2 1 1 5432"], Seen([], [A])),  # drained, or put into maintenance, by hand
+        ([], Seen([], [])),
     ],
-    ids=["one", "several", "none", "maintenance", "no servers"],
+    ids=["one", "several", "none", "drained", "no servers"],
 )
-def test_running(lines: list[str], expected: list[object]) -> None:
-    assert route.running("\n".join(["1", HEADER, *lines, ""])) == expected
+def test_seen(lines: list[str], expected: object) -> None:
+    assert decide.seen("\n".join(["1", HEADER, *lines, ""])) == expected
 
 
-def test_running_names_what_haproxy_said() -> None:
+def test_what_haproxy_has_not_checked_yet_is_not_known() -> None:
+    """It takes every server for up until the first check has failed."""
+
+    def state(*results: int) -> str:
+        rows = (f"2 replica {n} pg{n} 10.0.0.{n} 2 0 1 5432 {result}" for n, result in enumerate(results, 1))
+        return "\n".join(["1", f"{HEADER} srv_check_result", *rows, ""])
+
+    assert decide.seen(state(3, 0)) is None
+    assert decide.seen(state(3, 2)) == Seen([A, B], [A, B])  # failed once, which is not enough to be down
+
+
+def test_seen_names_what_haproxy_said() -> None:
     with pytest.raises(ValueError, match="Can't find backend"):
-        route.running("Can't find backend.\n")
+        decide.seen("Can't find backend.\n")
+
+
+@pytest.mark.parametrize(
+    ("replicas", "stale", "fallback", "expected"),
+    [
+        (Seen([A, B], [A, B]), set(), C, [A, B]),
+        (Seen([A, B], [A, B]), {A.address}, C, [B]),
+        (Seen([A], [A, B]), set(), C, [A]),
+        (Seen([A, B], [A, B]), {A.address, B.address}, C, [C]),
+        (Seen([A], [A]), {A.address}, None, []),
+        (Seen([], [A]), set(), C, [C]),
+        (None, set(), None, []),
+    ],
+    ids=["all", "one stale", "one drained", "all stale", "stale, no fallback", "all drained", "nothing known"],
+)
+def test_fit(replicas: Any, stale: set[str], fallback: Any, expected: Any) -> None:
+    assert decide.fit(replicas, stale, fallback) == expected
+
+
+def test_the_one_with_the_fewest_connections_comes_first_and_all_are_named() -> None:
+    assert decide.in_turn([A, B, C], Counter({A.address: 2, B.address: 1, C.address: 3})) == [
+        B.address,
+        A.address,
+        C.address,
+    ]
+    assert decide.in_turn([A, B], Counter()) == [A.address, B.address]
+    assert decide.in_turn([], Counter()) == []
+
+
+def test_twenty_connections_to_two_replicas_are_ten_each() -> None:
+    connections: Counter[str] = Counter()
+    for _ in range(20):
+        connections[decide.in_turn([A, B], connections)[0]] += 1
+    assert set(connections.values()) == {10}
 
 
 @pytest.mark.parametrize(
@@ -66,13 +106,13 @@ def test_running_names_what_haproxy_said() -> None:
         ([], A, None),
         ([A, B], A, A),  # before the first checks, or around a switchover: no change without need
         ([A, B], None, None),
-        ([B, route.Server("10.0.0.3", 5432)], A, None),
+        ([B, C], A, None),
         (None, A, A),  # HAProxy restarts: what was true is the best guess, and the guard stands behind it
         (None, None, None),
     ],
 )
 def test_choose(up: list[Any] | None, last: Any, expected: Any) -> None:
-    assert route.choose(up, last) == expected
+    assert decide.choose(up, last) == expected
 
 
 def row(addr: str, link: str = "", state: str = "active", database: str = "app") -> dict[str, str]:
@@ -95,7 +135,7 @@ def row(addr: str, link: str = "", state: str = "active", database: str = "app")
     ids=["all well", "moved", "no primary", "idle", "login waits", "login elsewhere", "unknown", "ambiguous"],
 )
 def test_cut(servers: list[dict[str, str]], up: list[Any] | None, clients: set[str], databases: set[str]) -> None:
-    assert route.cut(servers, up) == (clients, databases)
+    assert decide.cut(servers, up) == (clients, databases)
 
 
 def query(name: str, kind: int, identity: int = 0x1234) -> bytes:
@@ -115,16 +155,22 @@ def query(name: str, kind: int, identity: int = 0x1234) -> bytes:
     ],
 )
 def test_reply(kind: int, address: str, packed: bytes | None) -> None:
-    answer = route.reply(query("primary.pgtier", kind), address)
+    answer = dns.reply(query("primary.pgtier", kind), [address])
     identity, flags, questions, answers, authorities, additional = struct.unpack_from("!HHHHHH", answer)
     assert (identity, flags & 0x8000, flags & 0xF, questions, authorities, additional) == (0x1234, 0x8000, 0, 1, 0, 0)
-    assert route.question(answer) == ("primary.pgtier", kind, 12 + 16 + 4)
+    assert dns.question(answer) == ("primary.pgtier", kind, 12 + 16 + 4)
     assert answers == (packed is not None)
     assert answer[32:] == (b"" if packed is None else struct.pack("!HHHIH", 0xC00C, kind, 1, 0, len(packed)) + packed)
 
 
+def test_reply_with_several_addresses_keeps_their_order() -> None:
+    answer = dns.reply(query("replica.pgtier", 1), ["10.0.0.2", "fd00::1", "10.0.0.1"])
+    assert struct.unpack_from("!H", answer, 6) == (2,)
+    assert answer[-16 - 4 : -16] == b"\x0a\0\0\x02" and answer[-4:] == b"\x0a\0\0\x01"
+
+
 def test_reply_to_another_name() -> None:
-    assert route.reply(query("example.org", 1), None, route.NO_SUCH_NAME)[3] & 0xF == 3
+    assert dns.reply(query("example.org", 1), [], dns.NO_SUCH_NAME)[3] & 0xF == 3
 
 
 @pytest.mark.parametrize("junk", [b"", b"\0" * 11, b"\0" * 12 + b"\x3fabc", query("primary.pgtier", 1)[:14]])
@@ -137,7 +183,7 @@ def test_received_skips_what_is_no_query(junk: bytes) -> None:
         good = query("primary.pgtier", 1)
         asker.sendto(junk, resolver.getsockname())
         asker.sendto(good, resolver.getsockname())
-        assert [got for got, _ in route.received(resolver)] == [good]
+        assert [got for got, _ in dns.received(resolver)] == [good]
 
 
 @pytest.mark.parametrize(
@@ -161,14 +207,14 @@ def test_accepts(answer: bytes, expected: bool) -> None:
 
         thread = threading.Thread(target=postgres)
         thread.start()
-        assert route.accepts(route.Server(*listener.getsockname()[:2]), "probe") is expected
+        assert ask.accepts(Server(*listener.getsockname()[:2]), "probe") is expected
         thread.join()
 
 
 def test_accepts_nobody_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert route.accepts(route.Server("127.0.0.1", port), "probe") is False
+    assert ask.accepts(Server("127.0.0.1", port), "probe") is False
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +242,7 @@ def test_accepts_with_tls_only_who_is_verified(certificates: Path, speaks: str, 
         def postgres() -> None:
             connection, _ = listener.accept()
             with connection, contextlib.suppress(OSError):
-                assert connection.recv(8) == route.SSL_REQUEST
+                assert connection.recv(8) == ask.SSL_REQUEST
                 connection.sendall(b"S" if speaks else b"N")
                 if speaks:
                     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -209,11 +255,11 @@ def test_accepts_with_tls_only_who_is_verified(certificates: Path, speaks: str, 
         thread = threading.Thread(target=postgres)
         thread.start()
         tls = ssl.create_default_context(cafile=str(certificates / "ca.crt"))
-        server = route.Server(*listener.getsockname()[:2])
-        assert route.accepts(server, "probe", tls, "primary.pgtier") is expected
+        server = Server(*listener.getsockname()[:2])
+        assert ask.accepts(server, "probe", tls, "primary.pgtier") is expected
         thread.join(5)
     # Nothing is said to whoever is not verified.
-    assert [text for text in said if b"probe" in text] == ([route.startup("probe", "postgres")] if expected else [])
+    assert [text for text in said if b"probe" in text] == ([ask.startup("probe", "postgres")] if expected else [])
 
 
 def message(kind: bytes, body: bytes) -> bytes:
@@ -266,16 +312,16 @@ def test_sweep(tmp_path: Path) -> None:
         },
     )
     pgbouncer.start()
-    route.sweep(str(path), [B])
+    ask.sweep(str(path), [B])
     assert pgbouncer.told == ["SHOW SERVERS", "SHOW CLIENTS", "KILL_CLIENT 7", 'RECONNECT "old"']
 
 
 def test_sweep_without_pgbouncer(tmp_path: Path) -> None:
-    route.sweep(str(tmp_path / "nobody"), [B])
+    ask.sweep(str(tmp_path / "nobody"), [B])
 
 
 def test_haproxy_that_is_away_is_not_an_empty_backend(tmp_path: Path) -> None:
-    assert route.ask_haproxy(str(tmp_path / "nobody"), "primary") is None
+    assert ask.haproxy(str(tmp_path / "nobody"), "primary") is None
 
 
 class FakeServer(threading.Thread):
@@ -299,68 +345,115 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_a_question_is_held_until_there_is_a_primary_that_lets_clients_in(tmp_path: Path) -> None:
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(tmp_path / "haproxy"))
-    listener.listen()
-    postgres = FakeServer(socket.create_server(("127.0.0.1", 0)), b"E\0\0\0\x30SFATAL\0C57P03\0\0")
-    port = postgres.listener.getsockname()[1]
-    haproxy = FakeServer(listener, f"1\n{HEADER}\n2 primary 1 pg1 127.0.0.1 0 0 1 {port}\n".encode())
-    postgres.start()
-    haproxy.start()
-    at = free_port()
-    command = [
-        sys.executable,
-        str(SOURCE),
-        f"--port={at}",
-        "--name=primary.pgtier",
-        f"--haproxy={tmp_path / 'haproxy'}",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+class Running:
+    """The route as a process, with an HAProxy and a PostgreSQL that answer what a test says."""
+
+    def __init__(self, folder: Path, primary_answers: bytes) -> None:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(folder / "haproxy"))
+        listener.listen()
+        self.postgres = FakeServer(socket.create_server(("127.0.0.1", 0)), primary_answers)
+        self.haproxy = FakeServer(listener, b"")
+        self.at = free_port()
+        config = {
+            "port": self.at,
+            "haproxy": str(folder / "haproxy"),
+            "ca_file": "",
+            "user": "probe",
+            "primary": {"name": "primary.pgtier", "backend": "primary", "consoles": []},
+            "reads": {
+                "backend": "replica",
+                "fallback": False,
+                "max_lag_seconds": 0,
+                "endpoints": [{"name": "replica.pgtier", "consoles": []}],
+            },
+            "members": [],
+        }
+        (folder / "route.json").write_text(json.dumps(config))
+        self.server(up=False)
+        self.postgres.start()
+        self.haproxy.start()
+        self.process = subprocess.Popen(
+            [sys.executable, str(SOURCE), str(folder / "route.json")], stdout=subprocess.DEVNULL
+        )
+
+    def server(self, up: bool) -> None:
+        """The one server of both backends, as HAProxy sees it from now on."""
+        port = self.postgres.listener.getsockname()[1]
+        self.haproxy.answer = f"1\n{HEADER}\n2 any 1 pg1 127.0.0.1 {2 if up else 0} 0 1 {port}\n".encode()
+
+    def asker(self) -> socket.socket:
+        asker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        asker.connect(("127.0.0.1", self.at))
+        asker.settimeout(0.5)
+        for _ in range(50):  # until it listens: the answer to another name comes at once
+            try:
+                asker.send(query("example.org", 1))
+                assert asker.recv(512)[3] & 0xF == dns.NO_SUCH_NAME
+                break
+            except OSError:
+                time.sleep(0.1)
+        return asker
+
+
+@contextlib.contextmanager
+def running(folder: Path, primary_answers: bytes) -> Any:
+    made = Running(folder, primary_answers)
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
-            asker.connect(("127.0.0.1", at))
-            asker.settimeout(0.5)
-            asked = query("primary.pgtier", 1)
-            for _ in range(50):  # until it listens: the answer to another name comes at once
-                try:
-                    asker.send(query("example.org", 1))
-                    assert asker.recv(512)[3] & 0xF == route.NO_SUCH_NAME
-                    break
-                except OSError:
-                    time.sleep(0.1)
-            asker.send(asked)
-            with pytest.raises(TimeoutError):  # HAProxy sees nobody
-                asker.recv(512)
-            haproxy.answer = haproxy.answer.replace(b"127.0.0.1 0 0", b"127.0.0.1 2 0")
-            with pytest.raises(TimeoutError):  # the primary is still starting
-                asker.recv(512)
-            postgres.answer = b"R\0\0\0\x08\0\0\0\x03"
-            asker.settimeout(5)
-            assert asker.recv(512) == route.reply(asked, "127.0.0.1")
+        yield made
     finally:
-        process.kill()
-        process.wait()
+        made.process.kill()
+        made.process.wait()
+
+
+def test_a_question_is_held_until_there_is_a_primary_that_lets_clients_in(tmp_path: Path) -> None:
+    with running(tmp_path, b"E\0\0\0\x30SFATAL\0C57P03\0\0") as route, route.asker() as asker:
+        asked = query("primary.pgtier", 1)
+        asker.send(asked)
+        with pytest.raises(TimeoutError):  # HAProxy sees nobody
+            asker.recv(512)
+        route.server(up=True)
+        with pytest.raises(TimeoutError):  # the primary is still starting
+            asker.recv(512)
+        route.postgres.answer = b"R\0\0\0\x08\0\0\0\x03"
+        asker.settimeout(5)
+        assert asker.recv(512) == dns.reply(asked, ["127.0.0.1"])
+
+
+def test_a_question_about_replicas_is_held_until_one_is_fit(tmp_path: Path) -> None:
+    """Without asking it for a login: a replica that HAProxy finds streaming takes clients."""
+    with running(tmp_path, b"") as route, route.asker() as asker:
+        asked = query("replica.pgtier", 1)
+        asker.send(asked)
+        with pytest.raises(TimeoutError):
+            asker.recv(512)
+        route.server(up=True)
+        asker.settimeout(5)
+        assert asker.recv(512) == dns.reply(asked, ["127.0.0.1"])
+
+
+def test_connections_are_counted_over_all_consoles_that_answer(tmp_path: Path) -> None:
+    path = tmp_path / "console"
+    answer = table(row(A.address), row(A.address, "0x1"), row(B.address))
+    FakePgbouncer(path, {"SHOW SERVERS": answer}).start()
+    assert ask.connections([str(path), str(tmp_path / "nobody")]) == {A.address: 2, B.address: 1}
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "expected"),
+    ("status", "expected"),
     [
-        ([A], [A, B], True),
-        ([], [A], True),  # reads were at the primary meanwhile
-        ([A], [B], True),
-        ([A, B], [A], False),  # HAProxy has cut the sessions of the one that went
-        ([A], [A], False),
-        (None, [A], False),  # the first look
-        ([A], None, False),  # HAProxy restarts
+        ({"role": "primary", "xlog": {"location": 7}}, (True, 7)),
+        ({"role": "replica", "xlog": {"received_location": 9, "replayed_location": 8}}, (False, 8)),
+        ({"role": "replica", "state": "starting"}, None),
+        ({"xlog": {"replayed_location": None}}, None),
     ],
 )
-def test_a_replica_that_comes_back_is_noticed(before: Any, now: Any, expected: bool) -> None:
-    assert route.came_back(before, now) is expected
+def test_how_far_a_member_is(status: dict[str, Any], expected: object) -> None:
+    assert ask.position(status) == expected
 
 
 def test_connections_are_made_anew_only_when_no_login_would_fail() -> None:
     idle, login = {"database": "app", "state": "idle"}, {"database": "app", "state": "new"}
-    assert route.spread_anew([idle, {"database": "other", "state": "active"}]) == {"app", "other"}
-    assert route.spread_anew([idle, login]) is None
-    assert route.spread_anew([]) == set()
+    assert decide.spread_anew([idle, {"database": "other", "state": "active"}]) == {"app", "other"}
+    assert decide.spread_anew([idle, login]) is None
+    assert decide.spread_anew([]) == set()

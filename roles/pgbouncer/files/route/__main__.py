@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tell PgBouncer where to connect, at the moment it opens a connection - and not before there is anybody fit.
+
+PgBouncer connects straight to PostgreSQL: no proxy is in the path of a statement. It knows the primary and the replicas
+by names, and asks this small DNS server on loopback whenever it opens a server connection (dns_max_ttl=0). Why names:
+
+- While PgBouncer's last login has failed and it has no other connection, it fails each new statement at once ("server
+  login has been failing, cached error"). A name that is still being looked up is no failed login: clients wait. So the
+  answer is held back until HAProxy, the only health checker, sees one primary and that one would let a client in.
+- Nothing has to be rewritten or reloaded when the primary moves, and PgBouncer by itself lets go of connections to an
+  address that a later answer does not hold.
+- An answer about replicas begins with the one that has the fewest of the endpoint's connections, so reads are even.
+
+HAProxy cuts the sessions of a server that it marks down. Here nobody is in between, so `sweep` does it at PgBouncer's
+console: a client of a frozen or unreachable server gets its error now and not after TCP's patience. A replica that
+leaves in order - drained, or too far behind (freshness.py) - keeps the statements that are under way.
+
+The race that remains: a primary that dies between the answer and the login (a few milliseconds) costs cached errors
+until the next try. A wrong answer costs no data: connect_query ends a session on a standby. If this process is away,
+open connections go on and new ones wait for systemd to bring it back.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import ask
+import decide
+import dns
+from decide import Server
+from freshness import Gate
+
+TICK = 0.05  # how often held queries are tried again, seconds
+SWEEP = 0.25  # how often HAProxy is asked, and PgBouncer's connections are compared with what it says
+ATTENTION = 10.0  # how long they are compared after HAProxy has changed its mind: answers and logins may be under way
+# Passwords are looked up by way of HAProxy on this host, which sees to its connections itself.
+LOOKUP = Server("127.0.0.1", 0)
+PATIENCE = 60.0  # a query older than this has been given up by whoever asked
+
+
+class Route:
+    """What is known, and what follows from it. One method a thing that happens."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self.tls = ask.trusting(config["ca_file"])
+        self.gate = Gate(config["reads"]["max_lag_seconds"])
+        self.read_names: dict[str, list[str]] = {one["name"]: one["consoles"] for one in config["reads"]["endpoints"]}
+        self.held: dict[tuple[bytes, tuple[str, int]], float] = {}
+        self.primaries: list[Server] | None = None
+        self.primary: Server | None = None
+        self.replicas: decide.Seen | None = None
+        self.fit: list[Server] | None = None
+        self.uneven: set[str] = set()
+        self.attentive_until = self.next_sweep = 0.0
+
+    def look(self, now: float) -> None:
+        """Ask HAProxy, and note what has changed."""
+        haproxy, reads = self.config["haproxy"], self.config["reads"]
+        seen = ask.haproxy(haproxy, self.config["primary"]["backend"])
+        if (seen.serving if seen else None) != self.primaries:
+            self.primaries, self.attentive_until = seen.serving if seen else None, now + ATTENTION
+        primary = decide.choose(self.primaries, self.primary)
+        if primary is not None and primary != self.primary:
+            self.primary = primary
+            say(f"the primary is {primary.address}:{primary.port}")
+        if not self.read_names:
+            return
+        self.replicas = ask.haproxy(haproxy, reads["backend"]) or self.replicas
+        fit = decide.fit(self.replicas, self.gate.stale(now), primary if reads["fallback"] else None)
+        if fit != self.fit:
+            if self.fit is not None:
+                self.uneven = {console for consoles in self.read_names.values() for console in consoles}
+                self.attentive_until = now + ATTENTION
+            self.fit = fit
+            say(f"reads go to {', '.join(server.address for server in fit) or 'nobody'}")
+
+    def answer(self, resolver: socket.socket, now: float) -> None:
+        """Answer what can be answered; a question that cannot is kept."""
+        ready: bool | None = None
+        for (query, sender), since in list(self.held.items()):
+            name = dns.question(query)[0]
+            addresses: list[str] = []
+            if name in self.read_names:
+                addresses = decide.in_turn(self.fit or [], ask.connections(self.read_names[name]))
+            elif self.primary is not None:
+                if ready is None:
+                    ready = ask.accepts(self.primary, self.config["user"], self.tls, self.config["primary"]["name"])
+                addresses = [self.primary.address] if ready and self._is_primary() else []
+            if addresses:
+                resolver.sendto(dns.reply(query, addresses), sender)
+            if addresses or now - since > PATIENCE:
+                del self.held[query, sender]
+
+    def _is_primary(self) -> bool:
+        return decide.choose(self.primaries, self.primary) is not None
+
+    def sweep(self) -> None:
+        """End what hangs on servers that are gone."""
+        for console in self.config["primary"]["consoles"]:
+            ask.sweep(console, self.primaries)
+        if self.replicas is not None:
+            alive = [*self.replicas.up, *(self.fit or []), LOOKUP]
+            for console in (console for consoles in self.read_names.values() for console in consoles):
+                ask.sweep(console, alive)
+
+    def turn(self, resolver: socket.socket, readable: bool) -> None:
+        now = time.monotonic()
+        for query, sender in dns.received(resolver) if readable else ():
+            name = dns.question(query)[0]
+            if name == self.config["primary"]["name"] or name in self.read_names:
+                self.held[query, sender] = now
+            else:
+                resolver.sendto(dns.reply(query, [], dns.NO_SUCH_NAME), sender)
+        self.look(now)
+        self.answer(resolver, now)
+        if now >= self.next_sweep:
+            self.next_sweep = now + SWEEP
+            if now < self.attentive_until:
+                self.sweep()
+            self.uneven = {console for console in self.uneven if not ask.spread(console)}
+            ask.notify("WATCHDOG=1")
+
+
+def say(what: str) -> None:
+    print(what, flush=True)
+    ask.notify(f"STATUS={what}")
+
+
+def main(path: str) -> None:
+    config = json.loads(Path(path).read_text())
+    route = Route(config)
+    resolver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    resolver.bind(("127.0.0.1", config["port"]))
+    if config["reads"]["max_lag_seconds"]:
+        ask.watch(config["members"], route.gate, route.tls)
+    ask.notify("READY=1")
+    while True:
+        readable = select.select([resolver], [], [], TICK if route.held else SWEEP)[0]
+        route.turn(resolver, bool(readable))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

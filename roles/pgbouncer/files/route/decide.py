@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where connections go and which have to end: decisions without I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+# Of `show servers state`: srv_op_state, srv_check_result.
+RUNNING = "2"
+UNCHECKED = "0"
+
+Row = dict[str, str]
+
+
+class Server(NamedTuple):
+    address: str
+    port: int
+
+
+class Seen(NamedTuple):
+    """A backend as HAProxy sees it: who gets new connections, and who is up at all (drained ones too)."""
+
+    serving: list[Server]
+    up: list[Server]
+
+
+def seen(state: str) -> Seen | None:
+    """The answer to `show servers state BACKEND`. None while not every server has been checked: HAProxy takes all for
+    up when it begins."""
+    lines = state.splitlines()
+    header = next((line[2:].split() for line in lines if line.startswith("# ")), None)
+    if header is None:
+        raise ValueError(f"HAProxy answered {state.strip()!r} instead of a table of servers")
+    table = [line.split() for line in lines if not line.startswith("#")]
+    rows = [dict(zip(header, fields, strict=True)) for fields in table if len(fields) == len(header)]
+    if any(row.get("srv_check_result") == UNCHECKED and row["srv_admin_state"] == "0" for row in rows):
+        return None
+    up = {
+        Server(row["srv_addr"], int(row["srv_port"])): row["srv_admin_state"] == "0"
+        for row in rows
+        if row["srv_op_state"] == RUNNING
+    }
+    return Seen([server for server, serving in up.items() if serving], list(up))
+
+
+def choose(serving: list[Server] | None, last: Server | None) -> Server | None:
+    """The primary, or None while nobody can say.
+
+    `serving` is None when HAProxy does not answer (it restarts): what was true a moment ago is the best guess then.
+    More than one is what HAProxy says before its first checks, or around a switchover: keep to the last if it is among
+    them.
+    """
+    if serving is None:
+        return last
+    if len(serving) == 1:
+        return serving[0]
+    return last if last in serving else None
+
+
+def fit(replicas: Seen | None, stale: set[str], fallback: Server | None) -> list[Server]:
+    """Who may be read from: replicas that serve and are not stale, else the fallback if there is one."""
+    fresh = [server for server in (replicas.serving if replicas else []) if server.address not in stale]
+    return fresh or ([fallback] if fallback else [])
+
+
+def in_turn(servers: Sequence[Server], connections: Counter[str]) -> list[str]:
+    """Addresses with the one first that has the fewest connections. All are named: PgBouncer lets go of connections
+    to an address that an answer lacks."""
+    return [server.address for server in sorted(servers, key=lambda server: connections[server.address])]
+
+
+class Cut(NamedTuple):
+    """What to end: clients by the `ptr` that their server connection links to, and databases' idle connections."""
+
+    clients: set[str]
+    databases: set[str]
+
+
+def cut(servers: Iterable[Row], alive: Sequence[Server] | None) -> Cut:
+    """What of PgBouncer's server connections (SHOW SERVERS) hangs on a server that is gone.
+
+    A linked connection falls with its client. Idle ones fall by RECONNECT, which ends logins in progress as well and
+    would so bring the cached errors back: not while there is one (state `new`), nor without anybody to go to.
+    """
+    if alive is None:
+        return Cut(set(), set())
+    servers = list(servers)
+    allowed = {server.address for server in alive}
+    gone = [row for row in servers if row["state"] != "new" and row["addr"] not in allowed]
+    logging_in = {row["database"] for row in servers if row["state"] == "new"}
+    idle = {row["database"] for row in gone if not row["link"]}
+    return Cut({row["link"] for row in gone if row["link"]}, idle - logging_in if alive else set())
+
+
+def spread_anew(servers: Sequence[Row]) -> set[str] | None:
+    """The databases whose connections shall be opened anew; None while a login is in progress, which would fail."""
+    return None if any(row["state"] == "new" for row in servers) else {row["database"] for row in servers}
