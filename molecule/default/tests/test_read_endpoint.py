@@ -21,6 +21,8 @@ QUERIES_PER_CLIENT = 2000
 # How long a stopped replica may go on to be asked: two checks of HAProxy and what a busy machine adds.
 LEAVES_WITHIN_SECONDS = 8
 RETURNS_WITHIN_SECONDS = 60
+# pgbouncer_replica_max_lag_seconds, which this scenario leaves as it is.
+MAX_LAG_SECONDS = 10
 # PgBouncer opens a pool one connection after the other, some seconds long, and with an odd number of them one replica
 # has one more: pgbouncer_pool_size of the read pool is kept open from then on.
 POOL = 20
@@ -173,6 +175,91 @@ def test_a_stopped_replica_leaves_and_returns(tier: Tier) -> None:
     last = max((moment for moment, _ in answers.errors), default=begin)
     print(f"{len(answers.errors)} errors, the last {last - begin:.1f} s after the stop")
     assert last - begin < LEAVES_WITHIN_SECONDS
+
+
+@contextmanager
+def replay_paused(tier: Tier, name: str) -> Iterator[None]:
+    """A replica that receives and does not apply: in bytes it is hardly behind, in time it falls further and further."""
+    tier.psql(name, "SELECT pg_wal_replay_pause()")
+    try:
+        yield
+    finally:
+        tier.psql(name, "SELECT pg_wal_replay_resume()")
+
+
+def test_a_replica_behind_in_time_leaves_without_a_failed_query_and_returns(tier: Tier, table: str) -> None:
+    behind, stays = tier.replicas()
+    over = threading.Event()
+
+    def write() -> None:
+        with tier.connect("primary") as connection:
+            for number in range(10_000):
+                if over.wait(0.1):
+                    return
+                connection.execute(f"INSERT INTO {table} VALUES (%s, 'a few bytes')", [number])
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        with steady_readers(tier) as answers:
+            wait_until("both replicas answer", 20, lambda: len(answers.since(0)) == 2)
+            with replay_paused(tier, behind):
+                begin = time.monotonic()
+                # The bound, a sample, and what a busy machine adds; not before the bound.
+                wait_until(
+                    "it is asked no more",
+                    MAX_LAG_SECONDS + LEAVES_WITHIN_SECONDS,
+                    lambda: set(answers.since(time.monotonic() - 2)) == {tier.address(stays)},
+                )
+                assert time.monotonic() - begin >= MAX_LAG_SECONDS
+            wait_until(
+                "it is asked again",
+                RETURNS_WITHIN_SECONDS,
+                lambda: tier.address(behind) in answers.since(time.monotonic() - 1),
+            )
+            assert answers.errors == []
+    finally:
+        over.set()
+        join([writer])
+
+
+def test_a_frozen_replica_holds_up_readers_no_longer_than_the_checks(tier: Tier) -> None:
+    """Whoever had asked it waits, and gets an error once it is known to be gone; the other replica's readers go on."""
+    frozen, stays = tier.replicas()
+    with steady_readers(tier) as answers:
+        wait_until("both replicas answer", 20, lambda: len(answers.since(0)) == 2)
+        tier.playbook("playbooks/lab_fault.yml", "-e", f"host={frozen}", "-e", "fault=frozen")
+        try:
+            begin = time.monotonic()
+            time.sleep(LEAVES_WITHIN_SECONDS)
+            settled = time.monotonic()
+            time.sleep(3)
+            assert answers.errors_since(settled) == []
+            assert set(answers.since(settled)) == {tier.address(stays)}
+            # Each reader has at most one statement there.
+            assert len(answers.errors_since(begin - 2)) <= 6
+        finally:
+            tier.playbook("playbooks/lab_fault.yml", "-e", f"host={frozen}", "-e", "fault=thawed")
+
+
+def test_a_query_is_cancelled_by_whichever_process_is_asked(tier: Tier) -> None:
+    """The kernel picks a process for each connection, so about half of the requests reach the other one."""
+    reached: set[str] = set()
+    for number in range(12):
+        with tier.connect("replica_session", proxy=0) as connection:
+            thread = threading.Timer(0.3, connection.cancel)
+            thread.start()
+            begin = time.monotonic()
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                connection.execute("SELECT pg_sleep(20)")
+            assert time.monotonic() - begin < 10, f"cancelled too late, try {number}"
+            thread.join()
+    proxy = tier.host(tier.groups["proxy"][0])
+    show = "cd /; sudo -u postgres psql -h /run/pgbouncer/%s -p 6443 -U pgbouncer -Atc 'SHOW CONFIG' pgbouncer"
+    for name in ("replica_session", "replica_session.2"):
+        (line,) = [line for line in proxy.check_output(show, name).splitlines() if line.startswith("peer_id|")]
+        reached.add(line.split("|")[1])
+    assert reached == {"1", "2"}, "there are no two processes: this run says nothing"
 
 
 def test_without_a_replica_the_primary_answers_and_with_one_it_stops(tier: Tier) -> None:

@@ -11,8 +11,6 @@ from .schema import Budget, BudgetTerm, Target
 from .settings import Settings
 from .topology import Topology
 
-# More processes for an endpoint would need peering, or cancelling a query may ask the wrong one.
-PROCESSES = 1
 # The pool of pgbouncer_auth, which each endpoint looks passwords up with.
 LOOKUP_POOL_SIZE = 1
 
@@ -22,7 +20,9 @@ def budget(settings: Settings, topology: Topology, server: Target) -> Budget:
     counted = [pool for pool in wanted_pools(settings, topology) if _reaches(pool, settings, server)]
     terms = [_term(pool, settings, topology) for pool in counted]
     if counted and topology.proxies:
-        terms.append(_make_term("password lookup", len(counted), LOOKUP_POOL_SIZE, len(topology.proxies), "endpoints"))
+        processes = sum(pool.processes for pool in counted)
+        # Each process looks up by itself, as if it were an endpoint of its own.
+        terms.append(_make_term("password lookup", processes, LOOKUP_POOL_SIZE, 1, len(topology.proxies), "endpoints"))
     reserved = settings["postgresql_superuser_reserved_connections"] + settings["postgresql_direct_connections"]
     most = settings["postgresql_max_connections"]
     return Budget(
@@ -44,17 +44,19 @@ def _reaches(pool: Pool, settings: Settings, server: Target) -> bool:
 def _term(pool: Pool, settings: Settings, topology: Topology) -> BudgetTerm:
     users = read_users(settings)
     count = sum(pools(users, name) for name in read_databases(settings))
-    return _make_term(pool.name, count, pool.pool_size, len(topology.proxies), "pools")
+    size = pool.share(pool.pool_size)
+    return _make_term(pool.name, count, size, pool.processes, len(topology.proxies), "pools")
 
 
-def _make_term(name: str, count: int, pool_size: int, proxies: int, unit: str) -> BudgetTerm:
-    connections = count * pool_size * PROCESSES * proxies
-    factors = f"{count} {unit} x {pool_size} connections x {PROCESSES} process x {proxies} proxies"
+def _make_term(name: str, count: int, pool_size: int, processes: int, proxies: int, unit: str) -> BudgetTerm:
+    connections = count * pool_size * processes * proxies
+    each = f"{processes} process{'es' if processes > 1 else ''}"
+    factors = f"{count} {unit} x {pool_size} connections x {each} x {proxies} proxies"
     return BudgetTerm(
         endpoint=name,
         pools=count,
         pool_size=pool_size,
-        processes=PROCESSES,
+        processes=processes,
         proxies=proxies,
         connections=connections,
         text=f"{name}: {factors} = {connections}",

@@ -62,6 +62,11 @@ class Pool:
     min_pool_size: int
     max_client_connections: int
     reset: bool
+    processes: int
+
+    def share(self, number: int) -> int:
+        """What one process has of a number that all of the endpoint's on a host have together."""
+        return -(-number // self.processes)
 
 
 def wanted_pools(settings: Settings, topology: Topology) -> list[Pool]:
@@ -96,6 +101,7 @@ def _pool(row: Pooled, settings: Settings, topology: Topology) -> Pool:
         min_pool_size=_spread(row, pool_size, topology) if minimum is None else minimum,
         max_client_connections=changes.get("max_client_connections") or settings["pgbouncer_max_client_connections"],
         reset=reset is not False,
+        processes=changes.get("processes") or settings["pgbouncer_processes"],
     )
 
 

@@ -373,6 +373,7 @@ _ENDPOINT_KEYS = (
         "min_pool_size", "int", "Server connections that are kept open per user and database.", minimum=0, maximum=5000
     ),
     Option("max_client_connections", "int", "Clients that one proxy host accepts.", minimum=10, maximum=18000),
+    Option("processes", "int", "PgBouncer processes on each proxy host, each on one core.", minimum=1, maximum=32),
     Option(
         "reset",
         "bool",
@@ -409,6 +410,16 @@ _PGBOUNCER = (
         "pgbouncer",
         minimum=10,
         maximum=18000,
+    ),
+    Option(
+        "pgbouncer_processes",
+        "int",
+        "PgBouncer processes of each endpoint on each proxy host, for hosts with more cores: one uses one. They share "
+        "the port, the clients and the pool's size.",
+        1,
+        "pgbouncer",
+        minimum=1,
+        maximum=32,
     ),
     port_option(
         "pgbouncer_route_port",

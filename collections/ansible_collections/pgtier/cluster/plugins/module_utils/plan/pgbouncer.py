@@ -15,7 +15,11 @@ from .topology import Topology, host_network
 
 def pgbouncer(settings: Settings, topology: Topology) -> Pgbouncer:
     own = [host_network(address) for address in topology.address_of(topology.hosts)]
-    instances = [_instance(pool, settings, topology) for pool in wanted_pools(settings, topology)]
+    instances = [
+        _instance(pool, process, settings, topology)
+        for pool in wanted_pools(settings, topology)
+        for process in range(1, pool.processes + 1)
+    ]
     return Pgbouncer(
         instances=instances,
         route=route(settings, topology, instances),
@@ -26,15 +30,20 @@ def pgbouncer(settings: Settings, topology: Topology) -> Pgbouncer:
     )
 
 
-def _instance(pool: Pool, settings: Settings, topology: Topology) -> PgbouncerInstance:
+def instance_name(pool: Pool, process: int) -> str:
+    """The first process is called as the endpoint."""
+    return pool.name if process == 1 else f"{pool.name}.{process}"
+
+
+def _instance(pool: Pool, process: int, settings: Settings, topology: Topology) -> PgbouncerInstance:
     users = read_users(settings)
     databases = list(read_databases(settings))
     (direct,) = (settings[row.port_option] for row in wanted_direct(topology) if row.target == pool.target)
     # Straight to PostgreSQL, found by a name (route.py); reports by way of HAProxy on the same host.
     straight, primary = routed(pool), pool.target == "primary"
     return PgbouncerInstance(
-        name=pool.name,
-        unit=f"pgbouncer@{pool.name}.service",
+        name=instance_name(pool, process),
+        unit=f"pgbouncer@{instance_name(pool, process)}.service",
         endpoint=pool.name,
         port=pool.port,
         pool_mode=pool.pool_mode,
@@ -46,18 +55,24 @@ def _instance(pool: Pool, settings: Settings, topology: Topology) -> PgbouncerIn
         lookup_port=settings["postgresql_port"] if primary else direct,
         databases=databases,
         # A user made later opens a pool that the budget has not counted: the database's limit keeps it within.
-        database_limits={name: pools(users, name) * pool.pool_size for name in databases},
+        database_limits={database: pools(users, database) * pool.share(pool.pool_size) for database in databases},
+        peers={other: f"/run/pgbouncer/{instance_name(pool, other)}" for other in range(1, pool.processes + 1)}
+        if pool.processes > 1
+        else {},
         connect_query=CONNECT_QUERY if primary else "",
-        start_settings={"resolv_conf": RESOLV_CONF} if straight else {},
+        start_settings={
+            **({"resolv_conf": RESOLV_CONF} if straight else {}),
+            **({"so_reuseport": 1, "peer_id": process} if pool.processes > 1 else {}),
+        },
         settings={**_settings(pool), **_tls(directory(settings, "pgbouncer"))},
     )
 
 
 def _settings(pool: Pool) -> dict[str, str | int | float]:
     settings: dict[str, str | int | float] = {
-        "max_client_conn": pool.max_client_connections,
-        "default_pool_size": pool.pool_size,
-        "min_pool_size": pool.min_pool_size,
+        "max_client_conn": pool.share(pool.max_client_connections),
+        "default_pool_size": pool.share(pool.pool_size),
+        "min_pool_size": min(pool.share(pool.min_pool_size), pool.share(pool.pool_size)),
         "reserve_pool_size": 0,
         # The default of 15 s would be the longest part of a failover.
         "server_login_retry": 0.2,

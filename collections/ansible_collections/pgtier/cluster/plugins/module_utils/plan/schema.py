@@ -176,7 +176,8 @@ class Haproxy(TypedDict):
 
 
 class PgbouncerInstance(TypedDict):
-    """One `pgbouncer@NAME` unit: an endpoint's pools.
+    """One `pgbouncer@NAME` unit: a process with an endpoint's pools, or one of several that share the endpoint's port.
+    A request to cancel may reach another process than its client's; `peers` are all of them, by their number.
 
     Passwords are looked up by `lookup_host` and `lookup_port`.
     `database_limits` are server connections to each database, all users together. `connect_query` is run on each new
@@ -195,6 +196,7 @@ class PgbouncerInstance(TypedDict):
     lookup_port: int
     databases: list[str]
     database_limits: dict[str, int]
+    peers: dict[int, str]
     connect_query: str
     start_settings: dict[str, str | int]
     settings: dict[str, str | int | float]

@@ -47,13 +47,22 @@ def pools(subject: Subject) -> Iterator[Mistake]:
                 f"is more than the pool's size, {pool.pool_size}",
                 f"Use {pool.pool_size} or less, or raise {pool.pool_size_variable}.",
             )
-        files = pool.max_client_connections + count * pool.pool_size + _OTHER_FILES
+        if pool.processes > pool.pool_size:
+            yield Mistake(
+                "cluster",
+                f"{own}.processes" if settings["pgbouncer_processes"] != pool.processes else "pgbouncer_processes",
+                show(pool.processes),
+                f"is more than there are connections to share, {pool.pool_size} for endpoint {pool.name}",
+                f"Use {pool.pool_size} or less, or raise {pool.pool_size_variable}.",
+            )
+        clients, size = pool.share(pool.max_client_connections), pool.share(pool.pool_size)
+        files = clients + count * size + _OTHER_FILES
         if files > _OPEN_FILES:
             yield Mistake(
                 "cluster",
                 f"{own}.max_client_connections",
                 show(pool.max_client_connections),
-                f"needs {files} of {_OPEN_FILES} open files, with {count} pools of {pool.pool_size}",
+                f"needs {files} of {_OPEN_FILES} open files, with {count} pools of {size}",
                 f"Lower it by {files - _OPEN_FILES}, or lower {pool.pool_size_variable}.",
             )
 
@@ -102,7 +111,11 @@ def limits(subject: Subject) -> Iterator[Mistake]:
     settings, topology = subject.settings, subject.topology
     users = read_users(settings)
     reaching = {term["endpoint"] for term in budget(settings, topology, "primary")["terms"]}
-    sizes = sum(pool.pool_size for pool in wanted_pools(settings, topology) if pool.name in reaching)
+    sizes = sum(
+        pool.share(pool.pool_size) * pool.processes
+        for pool in wanted_pools(settings, topology)
+        if pool.name in reaching
+    )
     for index, entry in enumerate(settings["databases_users"]):
         limit, name = entry["connection_limit"], entry["name"]
         if not name or limit < 0 or users[name]["service"]:

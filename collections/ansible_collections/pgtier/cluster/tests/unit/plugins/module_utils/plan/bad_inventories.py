@@ -185,6 +185,7 @@ BAD: dict[str, Inventory] = {
         pgbouncer_endpoints={"primary": {"max_client_connections": 18000, "pool_size": 1000}},
         postgresql_max_connections=5000,
     ),
+    "more processes than connections": inventory(pgbouncer_endpoints={"replica": {"pool_size": 4, "processes": 8}}),
     "HAProxy smaller than the pools": inventory(
         FOUR, ANALYTICS, haproxy_maxconn=100, pgbouncer_endpoints={"analytics": {"pool_size": 60}}
     ),

@@ -117,6 +117,26 @@ def test_endpoint_changes() -> None:
     assert instances["primary_session"]["settings"]["default_pool_size"] == 10
 
 
+def test_processes_of_an_endpoint_share_what_it_has() -> None:
+    made = plan(pgbouncer_endpoints={"replica": {"processes": 3, "pool_size": 20, "max_client_connections": 1000}})
+    instances = {instance["name"]: instance for instance in made["pgbouncer"]["instances"]}
+    assert list(instances) == ["primary", "primary_session", "replica", "replica.2", "replica.3", "replica_session"]
+    third = instances["replica.3"]
+    assert (third["unit"], third["endpoint"], third["port"]) == ("pgbouncer@replica.3.service", "replica", 6442)
+    assert third["start_settings"]["so_reuseport"] == 1 and third["start_settings"]["peer_id"] == 3
+    assert third["peers"] == {
+        number: f"/run/pgbouncer/replica{suffix}" for number, suffix in ((1, ""), (2, ".2"), (3, ".3"))
+    }
+    sizes = [third["settings"][name] for name in ("default_pool_size", "max_client_conn", "min_pool_size")]
+    assert sizes == [7, 334, 7]
+    (term,) = (term for term in made["pgbouncer"]["budget"]["terms"] if term["endpoint"] == "replica")
+    assert term["text"] == "replica: 2 pools x 7 connections x 3 processes x 2 proxies = 84"
+    (reads,) = (one for one in made["pgbouncer"]["route"]["reads"]["endpoints"] if one["name"] == "replica.pgtier")
+    assert len(reads["consoles"]) == 3
+    # Alone, an endpoint has no peers and no port to share.
+    assert instances["primary"]["peers"] == {} and "so_reuseport" not in instances["primary"]["start_settings"]
+
+
 def test_modes_have_their_own_settings() -> None:
     instances = {instance["name"]: instance["settings"] for instance in plan()["pgbouncer"]["instances"]}
     assert instances["primary"]["max_prepared_statements"] == 200
