@@ -179,7 +179,7 @@ def test_a_stopped_replica_leaves_and_returns(tier: Tier) -> None:
 
 @contextmanager
 def replay_paused(tier: Tier, name: str) -> Iterator[None]:
-    """A replica that receives and does not apply: in bytes it is hardly behind, in time it falls further and further."""
+    """A replica that receives and does not apply: hardly behind in bytes, and further and further behind in time."""
     tier.psql(name, "SELECT pg_wal_replay_pause()")
     try:
         yield
