@@ -365,7 +365,7 @@ class Running:
                 "backend": "replica",
                 "fallback": False,
                 "max_lag_seconds": 0,
-                "endpoints": [{"name": "replica.pgtier", "consoles": []}],
+                "endpoints": [{"name": "replica.pgtier", "pool_mode": "transaction", "consoles": []}],
             },
             "members": [],
         }

@@ -105,10 +105,14 @@ class Route:
         """End what hangs on servers that are gone."""
         for console in self.config["primary"]["consoles"]:
             ask.sweep(console, self.primaries)
-        if self.replicas is not None:
-            alive = [*self.replicas.up, *(self.fit or []), LOOKUP]
-            for console in (console for consoles in self.read_names.values() for console in consoles):
-                ask.sweep(console, alive)
+        if self.replicas is None:
+            return
+        alive = [*self.replicas.up, *(self.fit or []), LOOKUP]
+        for endpoint in self.config["reads"]["endpoints"]:
+            # A replica that was promoted finishes the statements that read from it; a session would stay.
+            promoted = (self.primaries or []) if endpoint["pool_mode"] == "transaction" else []
+            for console in endpoint["consoles"]:
+                ask.sweep(console, [*alive, *promoted])
 
     def turn(self, resolver: socket.socket, readable: bool) -> None:
         now = time.monotonic()

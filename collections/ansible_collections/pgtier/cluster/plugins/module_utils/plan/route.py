@@ -55,7 +55,7 @@ def route(settings: Settings, topology: Topology, instances: Sequence[PgbouncerI
             fallback=settings["haproxy_read_fallback"],
             max_lag_seconds=settings["pgbouncer_replica_max_lag_seconds"],
             endpoints=[
-                RouteEndpoint(name=name(pool), consoles=consoles(pool.name))
+                RouteEndpoint(name=name(pool), pool_mode=pool.pool_mode, consoles=consoles(pool.name))
                 for pool in pools
                 if pool.target == "replica"
             ],

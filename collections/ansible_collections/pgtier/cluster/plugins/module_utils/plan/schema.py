@@ -211,9 +211,11 @@ class RoutePrimary(TypedDict):
 
 
 class RouteEndpoint(TypedDict):
-    """An endpoint of reads: the name that its pools know the replicas by, and their consoles."""
+    """An endpoint of reads: the name that its pools know the replicas by, and their consoles. In session mode a client
+    may stay for ever where it is."""
 
     name: str
+    pool_mode: PoolMode
     consoles: list[str]
 
 
