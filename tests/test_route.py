@@ -27,6 +27,7 @@ sys.path.insert(0, str(SOURCE))
 import ask  # noqa: E402
 import decide  # noqa: E402
 import dns  # noqa: E402
+import relay  # noqa: E402
 from decide import Seen, Server  # noqa: E402
 
 HEADER = "# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_port"
@@ -357,6 +358,7 @@ class Running:
         self.at = free_port()
         config = {
             "port": self.at,
+            "relay": "127.0.0.2",
             "haproxy": str(folder / "haproxy"),
             "ca_file": "",
             "user": "probe",
@@ -367,7 +369,7 @@ class Running:
                 "max_lag_seconds": 0,
                 "endpoints": [{"name": "replica.pgtier", "pool_mode": "transaction", "consoles": []}],
             },
-            "members": [],
+            "members": [{"address": "127.0.0.1", "port": free_port(), "restapi_port": 1}],
         }
         (folder / "route.json").write_text(json.dumps(config))
         self.server(up=False)
@@ -457,3 +459,62 @@ def test_connections_are_made_anew_only_when_no_login_would_fail() -> None:
     assert decide.spread_anew([idle, {"database": "other", "state": "active"}]) == {"app", "other"}
     assert decide.spread_anew([idle, login]) is None
     assert decide.spread_anew([]) == set()
+
+
+@contextlib.contextmanager
+def relaying(members: list[Server], fit: list[Server]) -> Any:
+    with relay.listen("127.0.0.2", 0) as listener:
+        threading.Thread(
+            target=relay.serve, args=(listener, members, lambda: fit, None, "primary.pgtier"), daemon=True
+        ).start()
+        yield listener.getsockname()[:2]
+
+
+def test_a_request_to_cancel_reaches_every_member_that_is_there() -> None:
+    heard: list[bytes] = []
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+
+    def member(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            heard.append(connection.recv(16, socket.MSG_WAITALL))
+
+    threads = [threading.Thread(target=member, args=(listener,)) for listener in listeners]
+    for thread in threads:
+        thread.start()
+    away = Server("127.0.0.1", free_port())
+    members = [Server(*listener.getsockname()[:2]) for listener in listeners]
+    request = relay.CANCEL + b"\0\0\x12\x34secr"
+    with relaying([away, *members], []) as at, socket.create_connection(at) as pgbouncer:
+        pgbouncer.sendall(request)
+        assert pgbouncer.recv(1) == b""  # it hangs up when it is done, as PostgreSQL does
+    for thread in threads:
+        thread.join(5)
+    assert heard == [request, request]
+
+
+def test_anything_else_is_passed_on_to_who_is_fit() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def replica() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(connection.recv(1024).upper())
+
+        thread = threading.Thread(target=replica)
+        thread.start()
+        with (
+            relaying([], [Server(*listener.getsockname()[:2])]) as at,
+            socket.create_connection(at, timeout=5) as pgbouncer,
+        ):
+            pgbouncer.sendall(b"something longer than eight bytes")
+            assert pgbouncer.recv(1024) == b"SOMETHING LONGER THAN EIGHT BYTES"
+            assert pgbouncer.recv(1) == b""
+        thread.join(5)
+
+
+def test_a_request_to_cancel_that_waits_is_noticed(tmp_path: Path) -> None:
+    for number, (waiting, expected) in enumerate((("0", False), ("1", True))):
+        path = tmp_path / str(number)
+        FakePgbouncer(path, {"SHOW POOLS": table({"database": "app", "cl_waiting_cancel_req": waiting})}).start()
+        assert ask.cancelling([str(tmp_path / "nobody"), str(path)]) is expected

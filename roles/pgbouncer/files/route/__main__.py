@@ -26,6 +26,7 @@ import json
 import select
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from typing import Any
 import ask
 import decide
 import dns
+import relay
 from decide import Server
 from freshness import Gate
 
@@ -88,7 +90,10 @@ class Route:
             name = dns.question(query)[0]
             addresses: list[str] = []
             if name in self.read_names:
-                addresses = decide.in_turn(self.fit or [], ask.connections(self.read_names[name]))
+                consoles = self.read_names[name]
+                addresses = decide.in_turn(self.fit or [], ask.connections(consoles))
+                if addresses and ask.cancelling(consoles):
+                    addresses.insert(0, self.config["relay"])
             elif self.primary is not None:
                 if ready is None:
                     ready = ask.accepts(self.primary, self.config["user"], self.tls, self.config["primary"]["name"])
@@ -107,7 +112,7 @@ class Route:
             ask.sweep(console, self.primaries)
         if self.replicas is None:
             return
-        alive = [*self.replicas.up, *(self.fit or []), LOOKUP]
+        alive = [*self.replicas.up, *(self.fit or []), LOOKUP, Server(self.config["relay"], 0)]
         for endpoint in self.config["reads"]["endpoints"]:
             # A replica that was promoted finishes the statements that read from it; a session would stay.
             promoted = (self.primaries or []) if endpoint["pool_mode"] == "transaction" else []
@@ -142,6 +147,13 @@ def main(path: str) -> None:
     route = Route(config)
     resolver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     resolver.bind(("127.0.0.1", config["port"]))
+    members = [Server(member["address"], member["port"]) for member in config["members"]]
+    if config["reads"]["endpoints"]:
+        listener = relay.listen(config["relay"], members[0].port)
+        name = config["primary"]["name"]
+        threading.Thread(
+            target=relay.serve, args=(listener, members, lambda: route.fit or [], route.tls, name), daemon=True
+        ).start()
     if config["reads"]["max_lag_seconds"]:
         ask.watch(config["members"], route.gate, route.tls)
     ask.notify("READY=1")

@@ -187,6 +187,15 @@ def connections(paths: Iterable[str]) -> Counter[str]:
     return found
 
 
+def cancelling(paths: Iterable[str]) -> bool:
+    """Whether a request to cancel waits for a connection in one of the PgBouncers at `paths`."""
+    for path in paths:
+        with contextlib.suppress(OSError), Console(path) as console:
+            if any(row.get("cl_waiting_cancel_req", "0") != "0" for row in console.query("SHOW POOLS")):
+                return True
+    return False
+
+
 def sweep(path: str, alive: Sequence[Server] | None) -> None:
     """End what hangs on a server that is gone in the PgBouncer whose console is at `path`."""
     try:

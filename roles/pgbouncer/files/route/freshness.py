@@ -16,7 +16,7 @@ from collections import deque
 from typing import NamedTuple
 
 KEPT = 1000  # samples of the primary: some minutes
-TRUSTED = 3.0  # seconds for which a sample says something
+TRUSTED = 5.0  # seconds for which a sample says something
 
 
 class Sample(NamedTuple):

@@ -14,6 +14,8 @@ from .settings import Settings
 from .tls import directory, server_name, session_name
 from .topology import Topology
 
+# PostgreSQL itself listens on 127.0.0.1 at most.
+RELAY = "127.0.0.2"
 RESOLV_CONF = "/etc/pgbouncer/route.resolv.conf"
 # Whatever the name led to: a session on a standby ends itself before a client gets it.
 CONNECT_QUERY = "select pg_terminate_backend(pg_backend_pid()) where pg_is_in_recovery()"
@@ -42,6 +44,7 @@ def route(settings: Settings, topology: Topology, instances: Sequence[PgbouncerI
     files = directory(settings, "pgbouncer")
     return Route(
         port=settings["pgbouncer_route_port"],
+        relay=RELAY,
         haproxy="/run/haproxy/state.sock",
         ca_file=f"{files}/ca.crt" if files else "",
         user=POOLER_LOOKUP,
@@ -61,7 +64,11 @@ def route(settings: Settings, topology: Topology, instances: Sequence[PgbouncerI
             ],
         ),
         members=[
-            RouteMember(address=topology.addresses[host], restapi_port=settings["patroni_restapi_port"])
+            RouteMember(
+                address=topology.addresses[host],
+                port=settings["postgresql_port"],
+                restapi_port=settings["patroni_restapi_port"],
+            )
             for host in topology.candidates
         ],
     )

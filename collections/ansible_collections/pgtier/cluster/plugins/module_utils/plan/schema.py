@@ -231,15 +231,18 @@ class RouteReads(TypedDict):
 
 class RouteMember(TypedDict):
     address: str
+    port: int
     restapi_port: int
 
 
 class Route(TypedDict):
     """The configuration of the small DNS server on loopback that tells PgBouncer where to connect, once there is
     somebody to connect to. It goes by what HAProxy says at the Unix socket `haproxy`, verifies with `ca_file` (`""`
-    without TLS) and asks PostgreSQL as `user` whether it lets clients in."""
+    without TLS) and asks PostgreSQL as `user` whether it lets clients in. `relay` is a loopback address, with
+    PostgreSQL's port, where it takes requests to cancel a read."""
 
     port: int
+    relay: str
     haproxy: str
     ca_file: str
     user: str
