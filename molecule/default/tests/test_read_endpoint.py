@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import psycopg
@@ -178,18 +178,37 @@ def test_a_stopped_replica_leaves_and_returns(tier: Tier) -> None:
 
 
 @contextmanager
-def replay_paused(tier: Tier, name: str) -> Iterator[None]:
-    """A replica that receives and does not apply: hardly behind in bytes, and further and further behind in time."""
-    tier.psql(name, "SELECT pg_wal_replay_pause()")
+def replay_held(tier: Tier, name: str, table: str) -> Iterator[None]:
+    """A replica that receives and does not apply, because a report on it reads a table that the primary then locks:
+    hardly behind in bytes, further and further in time. PostgreSQL ends the report after max_standby_streaming_delay,
+    30 seconds."""
+    report = f"BEGIN; SELECT count(*) FROM {table}; SELECT pg_sleep(60)"
+    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'BEGIN; SELECT count(*) FROM {table};%'"
+
+    def read() -> None:
+        with suppress(psycopg.Error):  # it is to be ended
+            tier.psql(name, report, "app")
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
     try:
+        begun = f"SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'BEGIN; SELECT count(*) FROM {table};%'"
+        wait_until("the report reads", 10, lambda: tier.psql(name, begun) == [["1"]])
+        with tier.connect("primary") as connection:
+            connection.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE; COMMIT")
         yield
     finally:
-        tier.psql(name, "SELECT pg_wal_replay_resume()")
+        tier.psql(name, end)
+        join([thread])
 
 
 def test_a_replica_behind_in_time_leaves_without_a_failed_query_and_returns(tier: Tier, table: str) -> None:
     behind, stays = tier.replicas()
     over = threading.Event()
+    held = f"{table}_held"
+    with tier.connect("primary") as connection:
+        connection.execute(f"CREATE TABLE {held} (n int)")
+    tier.wait_for_rows(behind, f"SELECT count(*) FROM {held}", [["0"]])
 
     def write() -> None:
         with tier.connect("primary") as connection:
@@ -203,7 +222,7 @@ def test_a_replica_behind_in_time_leaves_without_a_failed_query_and_returns(tier
     try:
         with steady_readers(tier) as answers:
             wait_until("both replicas answer", 20, lambda: len(answers.since(0)) == 2)
-            with replay_paused(tier, behind):
+            with replay_held(tier, behind, held):
                 begin = time.monotonic()
                 # The bound, a sample, and what a busy machine adds; not before the bound.
                 wait_until(
@@ -221,6 +240,8 @@ def test_a_replica_behind_in_time_leaves_without_a_failed_query_and_returns(tier
     finally:
         over.set()
         join([writer])
+        with tier.connect("primary") as connection:
+            connection.execute(f"DROP TABLE {held}")
 
 
 def test_a_frozen_replica_holds_up_readers_no_longer_than_the_checks(tier: Tier) -> None:
