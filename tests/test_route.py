@@ -314,7 +314,7 @@ def test_sweep(tmp_path: Path) -> None:
     )
     pgbouncer.start()
     ask.sweep(str(path), [B])
-    assert pgbouncer.told == ["SHOW SERVERS", "SHOW CLIENTS", "KILL_CLIENT 7", 'RECONNECT "old"']
+    assert pgbouncer.told == ["SHOW SERVERS", 'RECONNECT "old"', "SHOW CLIENTS", "KILL_CLIENT 7"]
 
 
 def test_sweep_without_pgbouncer(tmp_path: Path) -> None:

@@ -201,11 +201,12 @@ def sweep(path: str, alive: Sequence[Server] | None) -> None:
     try:
         with Console(path) as console:
             clients, databases = decide.cut(console.query("SHOW SERVERS"), alive)
+            # The idle ones first, or a client that comes back would get one of them.
+            for database in databases:
+                console.query(f'RECONNECT "{database}"')
             for client in console.query("SHOW CLIENTS") if clients else ():
                 if client["ptr"] in clients:
                     console.query(f"KILL_CLIENT {client['id']}")
-            for database in databases:
-                console.query(f'RECONNECT "{database}"')
     except OSError:
         return  # PgBouncer is not running, and so has no connections
     if clients or databases:
