@@ -116,6 +116,22 @@ def test_choose(up: list[Any] | None, last: Any, expected: Any) -> None:
     assert decide.choose(up, last) == expected
 
 
+@pytest.mark.parametrize(
+    ("up", "last", "leader", "expected"),
+    [
+        ([A, B], A, B, B),  # HAProxy still waits for a word from A, which is frozen or busy
+        ([A, B], None, B, B),
+        ([A, B], A, C, A),  # what HAProxy says goes first: C is not up
+        ([A], A, B, A),
+        ([], A, B, None),
+    ],
+)
+def test_of_several_the_one_that_leads_by_its_own_word_is_chosen(
+    up: list[Any], last: Any, leader: Any, expected: Any
+) -> None:
+    assert decide.choose(up, last, leader.address) == expected
+
+
 def row(addr: str, link: str = "", state: str = "active", database: str = "app") -> dict[str, str]:
     return {"addr": addr, "link": link, "state": state, "database": database}
 

@@ -89,6 +89,18 @@ def test_who_leads_is_behind_nobody() -> None:
     assert made.lag(REPLICA, 130.0) is None
 
 
+def test_a_former_primary_that_wakes_up_is_not_listened_to() -> None:
+    made = gate()
+    assert made.leader == "10.0.0.1"
+    made.leads("10.0.0.3", 130.0, 29, timeline=2)
+    made.leads("10.0.0.1", 131.0, 40, timeline=1)
+    assert made.leader == "10.0.0.3"
+    made.follows(REPLICA, 131.0, 29)
+    assert made.lag(REPLICA, 131.0) == 1.0
+    made.leads("10.0.0.1", 131.0 + TRUSTED, 41, timeline=1)
+    assert made.leader == "10.0.0.1"
+
+
 def test_no_limit_no_gate() -> None:
     made = gate(limit=0)
     made.follows(REPLICA, 129.0, 0)

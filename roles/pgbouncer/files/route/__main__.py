@@ -68,7 +68,7 @@ class Route:
         seen = ask.haproxy(haproxy, self.config["primary"]["backend"])
         if (seen.serving if seen else None) != self.primaries:
             self.primaries, self.attentive_until = seen.serving if seen else None, now + ATTENTION
-        primary = decide.choose(self.primaries, self.primary)
+        primary = decide.choose(self.primaries, self.primary, self.gate.leader)
         if primary is not None and primary != self.primary:
             self.primary = primary
             say(f"the primary is {primary.address}:{primary.port}")
@@ -104,7 +104,7 @@ class Route:
                 del self.held[query, sender]
 
     def _is_primary(self) -> bool:
-        return decide.choose(self.primaries, self.primary) is not None
+        return decide.choose(self.primaries, self.primary, self.gate.leader) is not None
 
     def sweep(self) -> None:
         """End what hangs on servers that are gone."""
@@ -154,8 +154,7 @@ def main(path: str) -> None:
         threading.Thread(
             target=relay.serve, args=(listener, members, lambda: route.fit or [], route.tls, name), daemon=True
         ).start()
-    if config["reads"]["max_lag_seconds"]:
-        ask.watch(config["members"], route.gate, route.tls)
+    ask.watch(config["members"], route.gate, route.tls)
     ask.notify("READY=1")
     while True:
         readable = select.select([resolver], [], [], TICK if route.held else SWEEP)[0]

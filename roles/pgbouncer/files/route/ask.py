@@ -80,12 +80,13 @@ def accepts(server: Server, user: str, tls: ssl.SSLContext | None = None, name: 
 # --- Patroni -------------------------------------------------------------------------------------------------------
 
 
-def position(status: dict[str, Any]) -> tuple[bool, int] | None:
-    """Whether a member leads, and how far it has written or replayed; None if it does not say (it starts, say)."""
+def position(status: dict[str, Any]) -> tuple[int, int] | None:
+    """The timeline on which a member leads, 0 if it does not, and how far it has written or replayed; None if it does
+    not say (it starts, say)."""
     xlog = status.get("xlog", {})
     if isinstance(written := xlog.get("location"), int):
-        return True, written
-    return (False, replayed) if isinstance(replayed := xlog.get("replayed_location"), int) else None
+        return int(status.get("timeline", 1)), written
+    return (0, replayed) if isinstance(replayed := xlog.get("replayed_location"), int) else None
 
 
 def sample(member: dict[str, Any], gate: Gate, tls: ssl.SSLContext | None) -> None:
@@ -102,8 +103,11 @@ def sample(member: dict[str, Any], gate: Gate, tls: ssl.SSLContext | None) -> No
     finally:
         connection.close()
     if found:
-        leads, at = found
-        (gate.leads if leads else gate.follows)(member["address"], moment, at)
+        timeline, at = found
+        if timeline:
+            gate.leads(member["address"], moment, at, timeline)
+        else:
+            gate.follows(member["address"], moment, at)
 
 
 def watch(members: Iterable[dict[str, Any]], gate: Gate, tls: ssl.SSLContext | None) -> None:

@@ -45,18 +45,19 @@ def seen(state: str) -> Seen | None:
     return Seen([server for server, serving in up.items() if serving], list(up))
 
 
-def choose(serving: list[Server] | None, last: Server | None) -> Server | None:
+def choose(serving: list[Server] | None, last: Server | None, leader: str = "") -> Server | None:
     """The primary, or None while nobody can say.
 
     `serving` is None when HAProxy does not answer (it restarts): what was true a moment ago is the best guess then.
-    More than one is what HAProxy says before its first checks, or around a switchover: keep to the last if it is among
-    them.
+    More than one is what HAProxy says before its first checks, or while it waits for a word from a former primary: then
+    it is the one at the address `leader`, which says itself that it leads on the newest timeline, or the last one.
     """
     if serving is None:
         return last
     if len(serving) == 1:
         return serving[0]
-    return last if last in serving else None
+    by_itself = next((server for server in serving if server.address == leader), None)
+    return by_itself or (last if last in serving else None)
 
 
 def fit(replicas: Seen | None, stale: set[str], fallback: Server | None) -> list[Server]:

@@ -33,13 +33,23 @@ class Gate:
         self.limit = limit
         self._lock = threading.Lock()
         self._leader = ""
+        self._timeline = 0
         self._written: deque[Sample] = deque(maxlen=KEPT)
         self._replayed: dict[str, Sample] = {}
         self._stale: set[str] = set()
 
-    def leads(self, address: str, moment: float, position: int) -> None:
-        """The primary had written this much at `moment` or later."""
+    @property
+    def leader(self) -> str:
+        """The address of who was the last to say that it leads, on the newest timeline; empty while nobody has."""
+        return self._leader
+
+    def leads(self, address: str, moment: float, position: int, timeline: int = 1) -> None:
+        """The primary had written this much at `moment` or later. A former one that wakes up is not listened to while
+        the new one is heard; after that, for a cluster may be made anew."""
         with self._lock:
+            if timeline < self._timeline and moment - self._written[-1].moment <= TRUSTED:
+                return
+            self._timeline = timeline
             if address != self._leader:
                 self._leader = address
                 self._written.clear()

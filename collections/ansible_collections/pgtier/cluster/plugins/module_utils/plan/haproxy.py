@@ -25,11 +25,15 @@ def haproxy(settings: Settings, topology: Topology) -> Haproxy:
         backends=[_backend(row.target, settings, topology) for row in direct],
         maxconn=settings["haproxy_maxconn"],
         stats_port=settings["haproxy_stats_port"],
-        # Half a second bounds how long a new primary waits for its first client. In doubt it is asked again sooner,
-        # and has to fail twice, for one lost answer must not cut every session.
-        check_interval_ms=500,
-        check_interval_fast_ms=200,
-        fall=2,
+        # Who is down is asked often, which bounds how long a new primary waits for its first client. Who is up and says
+        # no is asked again at once, and is out in about a second. Who says nothing may only be busy, and to cut its
+        # sessions would make matters worse: it has to be silent in each of several checks in a row. (HAProxy grants a
+        # check's connect and TLS handshake one regular interval.) A primary that is gone in silence costs Patroni's
+        # ttl, which is longer.
+        check_interval_ms=1000,
+        check_interval_fast_ms=100,
+        check_interval_down_ms=200,
+        fall=4,
         rise=1,
     )
 

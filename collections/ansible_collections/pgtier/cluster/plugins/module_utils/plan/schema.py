@@ -171,6 +171,7 @@ class Haproxy(TypedDict):
     stats_port: int
     check_interval_ms: int
     check_interval_fast_ms: int
+    check_interval_down_ms: int
     fall: int
     rise: int
 
