@@ -96,7 +96,10 @@ def rendered(templates: Path, plan: Plan) -> Iterator[tuple[str, str]]:
     environment = Environment(
         loader=FileSystemLoader(templates), undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
-    secrets = {"users": {name: f"password of {name}" for name in plan["users"]}, "services": {}}
+    secrets = {
+        "users": {name: f"password of {name}" for name in plan["users"]},
+        "services": {"pgtier_admin": "password of pgtier_admin"},
+    }
     common: Context = {"plan": plan, "secrets": secrets, "ansible_managed": "Ansible managed"}
     for template, contexts in TEMPLATES.items():
         for name, context in contexts(plan):

@@ -12,12 +12,15 @@ REPLICATOR = "replicator"
 REWIND = "rewind"
 POOLER_LOOKUP = "pgbouncer_auth"
 MONITOR = "pgtier_monitor"
+# At PgBouncer's consoles only; PostgreSQL does not know it.
+POOLER_ADMIN = "pgtier_admin"
 # The tier's own logins. None of them can read an application's data.
 SERVICE_USERS: dict[str, dict[str, list[str]]] = {
     REPLICATOR: {"attributes": ["REPLICATION"], "member_of": []},
     REWIND: {"attributes": [], "member_of": []},
     POOLER_LOOKUP: {"attributes": [], "member_of": []},
-    MONITOR: {"attributes": [], "member_of": ["pg_monitor"]},
+    # A checkpoint before a switchover makes the pause short.
+    MONITOR: {"attributes": [], "member_of": ["pg_monitor", "pg_checkpoint"]},
 }
 ALWAYS_EXTENSIONS = ("pg_stat_statements",)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from .budget import budget
 from .endpoints import Pool, wanted_direct, wanted_pools
 from .hba import connection
-from .logins import MONITOR, pools, read_databases, read_users
+from .logins import MONITOR, POOLER_ADMIN, pools, read_databases, read_users
 from .route import CONNECT_QUERY, RESOLV_CONF, name, route, routed
-from .schema import Pgbouncer, PgbouncerInstance
+from .schema import Pgbouncer, PgbouncerConsole, PgbouncerInstance
 from .settings import Settings
 from .tls import CIPHERS, LOOPBACK, directory
 from .topology import Topology, host_network
@@ -22,12 +22,30 @@ def pgbouncer(settings: Settings, topology: Topology) -> Pgbouncer:
     ]
     return Pgbouncer(
         instances=instances,
+        consoles=_consoles(instances, topology),
+        admin=POOLER_ADMIN,
+        own_networks=list(dict.fromkeys(own)),
         route=route(settings, topology, instances),
         budget=budget(settings, topology, "primary"),
         connection=connection(settings),
         tls_directory=directory(settings, "pgbouncer"),
         client_networks=list(dict.fromkeys((*own, *settings["postgresql_client_networks"]))),
     )
+
+
+def _consoles(instances: list[PgbouncerInstance], topology: Topology) -> list[PgbouncerConsole]:
+    """Pools in session mode are not held back: a pause there waits until the clients leave."""
+    held = [one for one in instances if (one["target"], one["pool_mode"]) == ("primary", "transaction")]
+    return [
+        PgbouncerConsole(
+            proxy=proxy,
+            address=topology.addresses[proxy],
+            port=port,
+            instances=[one["name"] for one in held if one["port"] == port],
+        )
+        for proxy in topology.proxies
+        for port in dict.fromkeys(one["port"] for one in held)
+    ]
 
 
 def instance_name(pool: Pool, process: int) -> str:
@@ -89,6 +107,7 @@ def _settings(pool: Pool) -> dict[str, str | int | float]:
         "tcp_keepidle": 30,
         "tcp_keepintvl": 10,
         "tcp_keepcnt": 3,
+        "admin_users": POOLER_ADMIN,
         "stats_users": MONITOR,
         "log_connections": 0,
         "log_disconnections": 0,

@@ -272,10 +272,23 @@ class Budget(TypedDict):
     reserved: int
 
 
+class PgbouncerConsole(TypedDict):
+    """Where the processes of an endpoint on a proxy can be told to pause, by the cluster's own hosts."""
+
+    proxy: str
+    address: str
+    port: int
+    instances: list[str]
+
+
 class Pgbouncer(TypedDict):
-    """`connection` is the kind of connection that clients are let in by; `tls_directory` as etcd's."""
+    """`connection` is the kind of connection that clients are let in by; `tls_directory` as etcd's. `consoles` are
+    those of the pools that a planned switchover holds back, `admin` is let in there from `own_networks`."""
 
     instances: list[PgbouncerInstance]
+    consoles: list[PgbouncerConsole]
+    admin: str
+    own_networks: list[str]
     route: Route
     budget: Budget
     connection: Literal["host", "hostssl"]

@@ -6,14 +6,14 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from ..logins import SERVICE_USERS, SUPERUSER
+from ..logins import POOLER_ADMIN, SERVICE_USERS, SUPERUSER
 from ..mistakes import Mistake, show
 from .subject import Subject
 
 _MOST_BYTES = 63
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_ROLES = frozenset((SUPERUSER, *SERVICE_USERS))
+_ROLES = frozenset((SUPERUSER, POOLER_ADMIN, *SERVICE_USERS))
 # Words of SQL and of pg_hba that mean something else where a role's name may stand.
 _NO_ROLE = frozenset(("public", "none", "all", "user", "current_user", "current_role", "session_user"))
 # Databases of PostgreSQL and of PgBouncer, and words of pg_hba.
