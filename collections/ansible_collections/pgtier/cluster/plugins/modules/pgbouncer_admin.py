@@ -23,8 +23,10 @@ options:
       - V(kill) drops all connections of O(databases) at once and leaves these paused.
       - V(disable) refuses new clients of O(databases), V(enable) lets them in again.
       - V(wait_close) returns when all server connections from before a V(reconnect) are closed.
+      - V(guard) only sets the timer of O(resume_within), for a pause that somebody else is about to make from another
+        host. V(resume) takes it away.
     type: str
-    choices: [pause, resume, reload, reconnect, kill, enable, disable, wait_close]
+    choices: [pause, resume, reload, reconnect, kill, enable, disable, wait_close, guard]
     required: true
   databases:
     description:
@@ -42,7 +44,7 @@ options:
     default: 10.0
   resume_within:
     description:
-      - With O(action=pause), seconds after which a timer of systemd on this host resumes,
+      - With O(action=pause) and O(action=guard), seconds after which a timer of systemd on this host resumes,
         unless V(resume) was run before. It is set before the pause,
         and works when the controller has died or has lost the host.
       - Give it whenever something is done during the pause. V(0) sets no timer.
@@ -61,7 +63,7 @@ attributes:
     support: partial
     details:
       - V(pause), V(resume), V(enable) and V(disable) are. V(wait_close) never changes anything.
-        V(reload), V(reconnect) and V(kill) act each time.
+        V(reload), V(reconnect) and V(kill) act each time. V(guard) never counts as a change, as pools do not change.
 seealso:
   - module: pgtier.cluster.pgbouncer_info
 author: pgtier contributors (@pgtier)
@@ -112,7 +114,7 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.postgresql import P
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "action": {"type": "str", "choices": list(ACTIONS), "required": True},
+            "action": {"type": "str", "choices": [*ACTIONS, "guard"], "required": True},
             "instances": {"type": "list", "elements": "str", "default": []},
             "databases": {"type": "list", "elements": "str", "default": []},
             "socket_directory": {"type": "path", "default": "/run/pgbouncer"},
@@ -123,9 +125,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     given: dict[str, Any] = module.params
-    if given["resume_within"] and given["action"] != "pause":
-        module.fail_json(msg=f"resume_within goes with `action: pause` only, not with {given['action']}")
-    if 0 < given["resume_within"] <= given["timeout"]:
+    if given["resume_within"] and given["action"] not in ("pause", "guard"):
+        module.fail_json(msg=f"resume_within goes with `action: pause` and `guard` only, not with {given['action']}")
+    if given["action"] == "guard" and (given["databases"] or not given["resume_within"]):
+        module.fail_json(msg="guard needs resume_within, and takes no databases: it guards instances as a whole")
+    if given["action"] == "pause" and 0 < given["resume_within"] <= given["timeout"]:
         module.fail_json(
             msg=f"resume_within ({given['resume_within']:g} s) must be longer than timeout ({given['timeout']:g} s), "
             "or the pause may be ended while it is still being made"
@@ -135,6 +139,11 @@ def main() -> None:
     try:
         found = discover(given["socket_directory"], given["os_user"])
         chosen = choose(found, given["instances"], given["socket_directory"])
+        if given["action"] == "guard":
+            for instance in () if module.check_mode else chosen:
+                deadman.arm(instance, [], ["RESUME"], given["resume_within"])
+            listed = [{"name": one.name, "port": one.port, "commands": []} for one in chosen]
+            module.exit_json(changed=False, instances=listed)
         jobs = apply.plan(given["action"], given["databases"], chosen)
         if not module.check_mode:
             apply.run(given["action"], given["databases"], jobs, given["timeout"], given["resume_within"])

@@ -17,10 +17,11 @@ class NotArmed(Exception):
     """The timer could not be set, so nothing was paused."""
 
 
-def unit(port: int, databases: Sequence[str]) -> str:
-    """One timer for each thing that can be paused: a second pause of it replaces the first one's timer."""
+def unit(name: str, databases: Sequence[str]) -> str:
+    """One timer for each thing that can be paused: a second pause of it replaces the first one's timer. By the
+    instance's name, for several may share a port."""
     which = f"{zlib.crc32(chr(0).join(sorted(databases)).encode()):08x}" if databases else "all"
-    return f"pgtier-resume-{port}-{which}"
+    return f"pgtier-resume-{name}-{which}"
 
 
 def arm_argv(instance: Instance, databases: Sequence[str], resume: Sequence[str], seconds: float) -> list[str]:
@@ -30,7 +31,7 @@ def arm_argv(instance: Instance, databases: Sequence[str], resume: Sequence[str]
         "systemd-run",
         "--quiet",
         "--collect",
-        f"--unit={unit(instance.port, databases)}",
+        f"--unit={unit(instance.name, databases)}",
         f"--description=Resume PgBouncer {instance.name}, which was paused for {seconds:g} s at most",
         f"--on-active={seconds:g}s",
         "--timer-property=AccuracySec=100ms",
@@ -56,6 +57,6 @@ def arm(instance: Instance, databases: Sequence[str], resume: Sequence[str], sec
 
 def disarm(instance: Instance, databases: Sequence[str]) -> None:
     """Without databases, all timers of the instance: then all of it was resumed."""
-    which = unit(instance.port, databases) if databases else f"pgtier-resume-{instance.port}-*"
+    which = unit(instance.name, databases) if databases else f"pgtier-resume-{instance.name}-*"
     # Stopping what does not exist is an error of no interest; that a timer fires once too often does no harm.
     subprocess.run(["systemctl", "stop", f"{which}.timer"], capture_output=True, timeout=10, check=False)

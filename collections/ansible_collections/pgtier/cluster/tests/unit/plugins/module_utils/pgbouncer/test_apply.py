@@ -166,5 +166,5 @@ def test_the_timers_command() -> None:
     assert argv[0] == "systemd-run"
     assert {"--on-active=30s", "--uid=postgres", '--command=RESUME "app"', '--command=RESUME "b"'} <= set(argv)
     assert [argument for argument in argv if "ON_ERROR_STOP" in argument][-1] == "ON_ERROR_STOP=0"
-    assert deadman.unit(6432, []) == "pgtier-resume-6432-all"
-    assert deadman.unit(6432, ["a", "b"]) == deadman.unit(6432, ["b", "a"]) != deadman.unit(6432, ["a,b"])
+    assert deadman.unit("primary", []) == "pgtier-resume-primary-all"
+    assert deadman.unit("p", ["a", "b"]) == deadman.unit("p", ["b", "a"]) != deadman.unit("p", ["a,b"])
