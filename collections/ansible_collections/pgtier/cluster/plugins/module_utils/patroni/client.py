@@ -35,7 +35,7 @@ class Answer:
 class PatroniClient:
     """Asks the members in turn, and stays with the first one that answers.
 
-    Every request this client makes may be repeated on another member without harm: reads, and merge patches.
+    A request that may not be repeated on another member without harm goes to one alone (`post`).
     """
 
     def __init__(
@@ -62,10 +62,10 @@ class PatroniClient:
             handlers.append(urllib.request.HTTPSHandler(context=context))
         self._opener = urllib.request.build_opener(*handlers)
 
-    def at(self, url: str) -> PatroniClient:
+    def at(self, url: str, timeout: float | None = None) -> PatroniClient:
         """The same client for one member alone."""
         user, password = self._credentials or (None, None)
-        return PatroniClient([url], user, password, self.timeout, self.cafile)
+        return PatroniClient([url], user, password, timeout or self.timeout, self.cafile)
 
     def cluster(self) -> dict[str, Any]:
         """GET /cluster: all members, read from the DCS."""
@@ -78,6 +78,16 @@ class PatroniClient:
     def status(self) -> dict[str, Any]:
         """GET /patroni: the member itself, also while its PostgreSQL is down (503)."""
         return self._object(self._ask("GET", "/patroni", accept=(200, 503)))
+
+    def is_primary(self) -> bool:
+        """OPTIONS /primary: whether the member runs as the leader."""
+        return self._ask("OPTIONS", "/primary", accept=(200, 503)).status == 200
+
+    def post(self, path: str, body: Mapping[str, Any], accept: Sequence[int] = (200,)) -> Answer:
+        """POST, for a client of one member (`at`): what is asked for happens there."""
+        if len(self.urls) != 1:
+            raise ValueError(f"POST {path} is meant for one member, not for {len(self.urls)}")
+        return self._ask("POST", path, body, accept)
 
     def patch_config(self, patch: Mapping[str, Any]) -> dict[str, Any]:
         """PATCH /config. Raises PatroniError with status 409 if someone else changed it meanwhile."""

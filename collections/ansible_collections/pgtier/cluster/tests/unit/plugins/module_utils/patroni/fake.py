@@ -23,6 +23,11 @@ class FakeMember:
         self.last_seen = 1000
         self.pending: dict[str, Any] = {}
         self.others: list[dict[str, Any]] = []
+        self.leads = True
+        # What GET /patroni has beside the rest.
+        self.says: dict[str, Any] = {}
+        # What it answers to a POST of this path; a function for one that does something first.
+        self.posts: dict[str, Callable[[dict[str, Any]], tuple[int, Any]]] = {}
         self.name = name
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -44,14 +49,23 @@ class FakeMember:
             assert self.config is not None
             self.config = apply_patch(self.config, json.loads(body))
             return 200, self.config
+        if method == "OPTIONS":
+            return (200 if self.leads else 503), None
+        if method == "POST":
+            return self.posts[path](json.loads(body))
         if path == "/config":
             return (200, self.config) if self.config is not None else (502, None)
         if path == "/cluster":
-            me = {"name": self.name, "role": "leader", "state": "running", "api_url": self.url + "/patroni"}
+            me = {
+                "name": self.name,
+                "role": "leader" if self.leads else "replica",
+                "state": "running",
+                "api_url": self.url + "/patroni",
+            }
             return 200, {"scope": "main", "members": [{**me, "timeline": 1}, *self.others]}
         self.last_seen += 1
         flag = {"pending_restart": True, "pending_restart_reason": self.pending} if self.pending else {}
-        return 200, {"state": "running", "dcs_last_seen": self.last_seen, **flag}
+        return 200, {"state": "running", "dcs_last_seen": self.last_seen, **flag, **self.says}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         member = self
@@ -66,7 +80,7 @@ class FakeMember:
                 self.end_headers()
                 self.wfile.write(raw)
 
-            do_PATCH = do_GET
+            do_PATCH = do_POST = do_OPTIONS = do_GET
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
