@@ -88,12 +88,13 @@ class Tier:
         answers = re.findall(r"^(\S+) \| SUCCESS => (\{.*?^\})", output, re.MULTILINE | re.DOTALL)
         return {name: json.loads(text)["msg"] for name, text in answers}
 
-    def _ansible(self, program: str, *arguments: str) -> str:
+    def _ansible(self, program: str, *arguments: str, fails: bool = False) -> str:
         env = os.environ | {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_FORCE_COLOR": "0"}
         # Of this Python's own environment, whether or not that is on PATH.
         command = [str(Path(sys.executable).with_name(program)), *arguments, "-i", str(self.inventory / "hosts.yml")]
         done = subprocess.run(command, cwd=TOP, env=env, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{program} failed: {done.stdout}{done.stderr}"
+        output = f"{done.stdout}{done.stderr}"
+        assert (done.returncode != 0) == fails, f"{program} {'did not fail' if fails else 'failed'}: {output}"
         return done.stdout
 
     def playbook(self, *arguments: str) -> dict[str, dict[str, int]]:
@@ -104,6 +105,19 @@ class Tier:
             row[1]: {key: int(number) for key, number in re.findall(r"(\w+)=(\d+)", row[2])}
             for row in re.finditer(r"^(\S+)\s+: (ok=.*)$", recap, re.MULTILINE)
         }
+
+    def output(self, *arguments: str) -> str:
+        """Run a playbook; all that it says."""
+        return self._ansible("ansible-playbook", *arguments)
+
+    def refusal(self, *arguments: str) -> str:
+        """Run a playbook that has to fail; all that it says."""
+        return self._ansible("ansible-playbook", *arguments, fails=True)
+
+    def unchanged(self, *arguments: str) -> None:
+        """Run a playbook that has to change nothing."""
+        recap = self.playbook(*arguments)
+        assert {host: numbers["changed"] for host, numbers in recap.items() if numbers["changed"]} == {}
 
     # The hosts
 
