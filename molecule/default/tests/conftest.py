@@ -21,6 +21,7 @@ ORDER = [
     "test_transaction_pool",
     "test_session_pool",
     "test_refusals",
+    "test_status",
     "test_read_endpoint",
     "test_failover",
 ]
