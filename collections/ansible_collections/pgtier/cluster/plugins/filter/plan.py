@@ -17,9 +17,10 @@ def plan(
     groups: Mapping[str, Iterable[str]],
     hostvars: Mapping[str, Mapping[str, Any]],
     facts: Mapping[str, Mapping[str, Any]] | None = None,
+    leaving: str = "",
 ) -> Plan:
     try:
-        return build_plan(read_inventory(groups, hostvars), read_facts(facts or {}))
+        return build_plan(read_inventory(groups, hostvars), read_facts(facts or {}), leaving)
     except PlanError as error:
         raise AnsibleFilterError(str(error)) from None
 

@@ -22,11 +22,11 @@ from .topology import Topology, read_topology
 from .validate import Subject, validate
 
 
-def build_plan(inventory: Inventory, facts: Mapping[str, HostFacts] | None = None) -> Plan:
+def build_plan(inventory: Inventory, facts: Mapping[str, HostFacts] | None = None, leaving: str = "") -> Plan:
     """The plan of a cluster. Raises PlanError with every mistake of the inventory.
 
     Without facts of a member, and without its postgresql_memory_mb and postgresql_cores, what follows from its size
-    is left out.
+    is left out. A host that is `leaving` is still listed and has no part in the plan any more.
     """
     known = facts or {}
     settings, mistakes = read_settings(inventory)
@@ -34,6 +34,8 @@ def build_plan(inventory: Inventory, facts: Mapping[str, HostFacts] | None = Non
     mistakes += validate(Subject(inventory, settings, topology, known))
     if mistakes:
         raise PlanError(mistakes)
+    if leaving:
+        topology = read_topology(inventory.without(leaving), settings)
     database_server = postgresql(settings, topology, known)
     return Plan(
         cluster=_cluster(settings, topology),

@@ -38,5 +38,12 @@ class Inventory:
         """Every host of the cluster once, in the order of the groups."""
         return tuple(dict.fromkeys(host for group in GROUPS for host in self.members(group)))
 
+    def without(self, host: str) -> Inventory:
+        """The inventory once the host has been taken out of it."""
+        return Inventory(
+            {group: tuple(name for name in names if name != host) for group, names in self.groups.items()},
+            {name: values for name, values in self.variables.items() if name != host},
+        )
+
     def value(self, host: str, variable: str) -> Any:
         return self.variables.get(host, {}).get(variable)

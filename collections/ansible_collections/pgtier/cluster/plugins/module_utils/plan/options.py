@@ -279,6 +279,15 @@ _PATRONI = (
         choices=("candidate", "analytics"),
     ),
     Option(
+        "patroni_replicate_from",
+        "str",
+        "Member that this one streams from, to spare the primary's network. It acknowledges no commits. While that member is "
+        "away, or when this one is primary, it does without. Default: the primary.",
+        None,
+        "patroni",
+        "host",
+    ),
+    Option(
         "patroni_wait_seconds",
         "int",
         "How long a run waits for all members to stream. Copying a large database to a new one takes its time.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .hba import line
+from .hba import bootstrap_hba, line
 from .logins import REPLICATOR, REWIND, SUPERUSER
 from .presets import RECOVERY_TIME
 from .schema import Member, Patroni, PostgreSQL
@@ -29,7 +29,7 @@ def bin_directory(settings: Settings) -> str:
 def recovery_point(settings: Settings, topology: Topology) -> str:
     """What the user chose; else `zero` where one standby may be lost without giving it up."""
     chosen: str | None = settings["patroni_recovery_point"]
-    return chosen or ("zero" if len(topology.candidates) >= CANDIDATES_FOR_ZERO else "async")
+    return chosen or ("zero" if len(topology.acknowledging) >= CANDIDATES_FOR_ZERO else "async")
 
 
 def members(settings: Settings, topology: Topology) -> dict[str, Member]:
@@ -43,7 +43,10 @@ def members(settings: Settings, topology: Topology) -> dict[str, Member]:
             role="analytics" if host in topology.analytics else "candidate",
             # Not `noloadbalance`: it would turn off /replica, which says whether a replica is fit. HAProxy's
             # backends name their members, so an analytics replica serves no other reads anyway.
-            tags={"nofailover": True, "nosync": True} if host in topology.analytics else {},
+            tags={
+                **({"nofailover": True, "nosync": True} if host in topology.analytics else {}),
+                **({"replicatefrom": topology.sources[host]} if host in topology.sources else {}),
+            },
         )
         for host in topology.members
     }
@@ -64,6 +67,14 @@ def patroni(settings: Settings, topology: Topology, postgresql: PostgreSQL, etcd
         tls_directory=directory(settings, "patroni"),
         restapi_port=settings["patroni_restapi_port"],
     )
+
+
+def _bootstrap(settings: Settings, dynamic: dict[str, Any]) -> dict[str, Any]:
+    """What a cluster begins with. Patroni 4.0's own check of its file knows only true and false for the synchronous mode:
+    that comes with the dynamic configuration, before anyone has a database to write to."""
+    rules = [line(rule) for rule in bootstrap_hba(settings)]
+    kept = {key: value for key, value in dynamic.items() if key != "synchronous_mode"}
+    return {**kept, "postgresql": {**kept["postgresql"], "pg_hba": rules}}
 
 
 def _dynamic(settings: Settings, topology: Topology, postgresql: PostgreSQL) -> dict[str, Any]:
@@ -109,9 +120,7 @@ def _local(
         **({"ctl": {"cacert": f"{tls}/ca.crt"}} if tls else {}),
         "etcd3": {"hosts": list(etcd_hosts), **(_etcd_tls(tls) if tls else {})},
         "bootstrap": {
-            # Patroni 4.0's own check of its file knows only true and false here. The mode comes with the dynamic
-            # configuration, before anyone has a database to write to.
-            "dcs": {key: value for key, value in dynamic.items() if key != "synchronous_mode"},
+            "dcs": _bootstrap(settings, dynamic),
             "initdb": [
                 {"encoding": "UTF8"},
                 # PostgreSQL's own provider: an upgrade of glibc cannot change the order of an index.

@@ -21,7 +21,10 @@ _MB = 1024
 _MAX_MAINTENANCE_KB = 2 * 1024 * _MB
 _MIN_WORK_MEM_KB = 4 * _MB
 _MIN_SHARED_BUFFERS_KB = 64 * _MB
-_MIN_WORKERS = 8
+# The same whatever the members' number and sizes: a standby may not have fewer than its primary, and both take a restart to
+# change, so a new member must change neither. An idle worker costs some bytes of shared memory.
+_WORKERS = 32
+_WAL_SENDERS = 20
 
 Facts = Mapping[str, HostFacts]
 
@@ -62,6 +65,7 @@ def cluster_parameters(settings: Settings, topology: Topology, facts: Facts) -> 
         "superuser_reserved_connections": settings["postgresql_superuser_reserved_connections"],
         "max_wal_senders": senders,
         "max_replication_slots": senders,
+        "max_worker_processes": _WORKERS,
     }
     if tls := directory(settings, "patroni"):
         values |= {
@@ -72,14 +76,12 @@ def cluster_parameters(settings: Settings, topology: Topology, facts: Facts) -> 
             "ssl_min_protocol_version": "TLSv1.2",
             "ssl_ciphers": CIPHERS,
         }
-    workers = _worker_processes(settings, topology, facts)
-    if workers is not None:
-        values["max_worker_processes"] = workers
     return _sorted({**values, **written(settings["postgresql_parameters"])})
 
 
 def wal_senders(topology: Topology) -> int:
-    return max(10, 2 * len(topology.members) + 4)
+    """Two for each member and four for tools, in steps so large that one more member is not the one to need more."""
+    return -(-(2 * len(topology.members) + 4) // _WAL_SENDERS) * _WAL_SENDERS
 
 
 def member_parameters(settings: Settings, topology: Topology, facts: Facts, member: str) -> Values:
@@ -89,11 +91,10 @@ def member_parameters(settings: Settings, topology: Topology, facts: Facts, memb
     profile = "analytics" if analytics else settings["postgresql_profile"]
     computed: Values = dict(ANALYTICS_MEMBER) if analytics else {}
     kb, cores = memory_kb_of(settings, facts, member), cores_of(settings, facts, member)
-    workers = _worker_processes(settings, topology, facts)
     if kb is not None:
-        computed |= _memory(kb, profile, settings["postgresql_max_connections"] + (workers or _MIN_WORKERS))
+        computed |= _memory(kb, profile, settings["postgresql_max_connections"] + _WORKERS)
     if cores is not None:
-        computed |= _parallelism(cores, profile, workers or _MIN_WORKERS)
+        computed |= _parallelism(cores, profile)
     of_cluster = settings["postgresql_parameters"]
     kept = {name: value for name, value in computed.items() if name not in of_cluster}
     return _sorted({**kept, **written(settings.of(member, "postgresql_member_parameters"))})
@@ -116,12 +117,6 @@ def _written(value: object) -> str | int | float:
     return value if isinstance(value, str | int | float) else str(value)
 
 
-def _worker_processes(settings: Settings, topology: Topology, facts: Facts) -> int | None:
-    cores = [cores_of(settings, facts, member) for member in topology.candidates]
-    known = [count for count in cores if count is not None]
-    return max(_MIN_WORKERS, min(known)) if known and len(known) == len(cores) else None
-
-
 def _memory(kb: int, profile: str, backends: int) -> Values:
     shared = max(_MIN_SHARED_BUFFERS_KB, _whole_mb(kb // 4))
     each = max(0, kb - shared) // (backends * 3)
@@ -135,11 +130,11 @@ def _memory(kb: int, profile: str, backends: int) -> Values:
     }
 
 
-def _parallelism(cores: int, profile: str, workers: int) -> Values:
+def _parallelism(cores: int, profile: str) -> Values:
     half = max(1, cores // 2)
     most = {"web": 2, "mixed": 4}.get(profile, half)
     return {
-        "max_parallel_workers": min(cores, workers),
+        "max_parallel_workers": min(cores, _WORKERS),
         "max_parallel_workers_per_gather": min(half, most),
         "max_parallel_maintenance_workers": min(half, 4),
     }

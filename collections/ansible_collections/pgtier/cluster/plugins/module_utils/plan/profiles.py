@@ -105,7 +105,7 @@ SOURCES: dict[str, str] = {
     "maintenance_work_mem": "pgtune: 1/16 of memory, 1/8 for analytics, at most 2 GB",
     "work_mem": "pgtune: what shared_buffers leaves, over (connections + workers) x 3, halved for mixed and analytics; "
     "PostgreSQL's default of 4 MB at least",
-    "max_worker_processes": "pgtune: the cores; PostgreSQL's default of 8 at least",
+    "max_worker_processes": "enough for members of any size: what all must have alike is not to change with a new one",
     "max_parallel_workers": "pgtune: the cores",
     "max_parallel_workers_per_gather": "pgtune: half of the cores, at most 4 except for analytics; web at most 2",
     "max_parallel_maintenance_workers": "pgtune: half of the cores, at most 4",

@@ -11,7 +11,8 @@ from .settings import Settings
 
 @dataclass(frozen=True)
 class Topology:
-    """Host names in the order of the inventory. `addresses` has only hosts whose address can be read."""
+    """Host names in the order of the inventory. `addresses` has only hosts whose address can be read; `sources` are the
+    members that others stream from instead of from the primary, by the one that streams."""
 
     etcd: tuple[str, ...]
     candidates: tuple[str, ...]
@@ -19,10 +20,16 @@ class Topology:
     proxies: tuple[str, ...]
     addresses: dict[str, str]
     groups: dict[str, tuple[str, ...]]
+    sources: dict[str, str]
 
     @property
     def members(self) -> tuple[str, ...]:
         return self.candidates + self.analytics
+
+    @property
+    def acknowledging(self) -> tuple[str, ...]:
+        """Candidates that commits can wait for: those that stream from the primary."""
+        return tuple(host for host in self.candidates if host not in self.sources)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -59,6 +66,7 @@ def read_topology(inventory: Inventory, settings: Settings) -> Topology:
         proxies=inventory.members("proxy"),
         addresses={host: str(address) for host, address in parsed.items() if address is not None},
         groups={host: tuple(group for group in GROUPS if host in inventory.members(group)) for host in inventory.hosts},
+        sources={host: source for host in members if (source := settings.of(host, "patroni_replicate_from")) is not None},
     )
 
 

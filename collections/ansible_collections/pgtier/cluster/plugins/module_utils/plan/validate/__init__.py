@@ -12,6 +12,7 @@ CHECKS = (
     topology.groups,
     topology.addresses,
     topology.roles,
+    topology.sources,
     names.hosts,
     names.scope,
     names.databases,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..inventory import GROUPS, Unreadable
 from ..mistakes import Mistake, show
@@ -79,6 +79,36 @@ def _no_address(variable: str, value: object) -> tuple[str, str]:
     if isinstance(value, Unreadable):
         return "", value.problem
     return (show(value), "is not an IP address") if variable else ("", "has no address")
+
+
+def sources(subject: Subject) -> Iterator[Mistake]:
+    """Who streams from whom has to end at the primary, whichever member that is at the time."""
+    members, streams_from = subject.inventory.members("postgres"), subject.topology.sources
+    for host in subject.inventory.hosts:
+        source = subject.settings.of(host, "patroni_replicate_from")
+        if source is None:
+            continue
+        if host not in members:
+            problem, remedy = "is set on a host that is not in the group postgres", "Remove the variable."
+        elif source == host:
+            problem, remedy = "is the host itself", "Name another member, or leave it out."
+        elif source not in members:
+            problem, remedy = "is not a member", f"Use one of the hosts of the group postgres: {', '.join(members)}."
+        elif host in (circle := _upstream(host, streams_from)):
+            problem = f"goes in a circle: {' from '.join([host, *circle])}"
+            remedy = "Leave it out on one of them, which then streams from the primary."
+        else:
+            continue
+        yield Mistake(f"host {host}", "patroni_replicate_from", show(source), problem, remedy)
+
+
+def _upstream(host: str, sources: Mapping[str, str]) -> list[str]:
+    """Where a host's stream comes from, member by member, until it is the primary's or a member comes twice."""
+    found: list[str] = []
+    while host in sources and sources[host] not in found:
+        host = sources[host]
+        found.append(host)
+    return found
 
 
 def roles(subject: Subject) -> Iterator[Mistake]:

@@ -46,6 +46,16 @@ BAD: dict[str, Inventory] = {
     "host name with a blank": inventory({**GROUPS, "proxy": ("proxy 1",)}),
     "host name too long": inventory({**GROUPS, "proxy": ("p" * 64,)}),
     "one slot for two members": inventory({**GROUPS, "postgres": ("pg1", "db-1", "db.1")}),
+    "streams from nobody": inventory(hosts={"pg2": {"patroni_replicate_from": "pg9"}}),
+    "streams from itself": inventory(hosts={"pg2": {"patroni_replicate_from": "pg2"}}),
+    "stream in a circle": inventory(
+        hosts={
+            "pg1": {"patroni_replicate_from": "pg2"},
+            "pg2": {"patroni_replicate_from": "pg3"},
+            "pg3": {"patroni_replicate_from": "pg2"},
+        }
+    ),
+    "a proxy that streams": inventory(hosts={"proxy1": {"patroni_replicate_from": "pg2"}}),
     # Addresses
     "no address": inventory(hosts={"pg2": {"ansible_host": None}}),
     "address is a name": inventory(hosts={"pg2": {"ansible_host": "db2.example"}}),

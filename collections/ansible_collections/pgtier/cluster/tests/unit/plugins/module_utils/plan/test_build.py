@@ -6,10 +6,16 @@ import json
 from typing import Any
 
 import pytest
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.build import build_plan
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.mistakes import PlanError
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.presets import RECOVERY_TIME
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.profiles import SAME_ON_ALL_MEMBERS, SOURCES
-from ansible_collections.pgtier.cluster.tests.unit.plugins.module_utils.plan.examples import GROUPS, MEMBERS, plan
+from ansible_collections.pgtier.cluster.tests.unit.plugins.module_utils.plan.examples import (
+    GROUPS,
+    MEMBERS,
+    inventory,
+    plan,
+)
 
 ONE = {"etcd": ("pg1",), "postgres": ("pg1",), "proxy": ("pg1",)}
 TWO = {**GROUPS, "postgres": ("pg1", "pg2")}
@@ -239,15 +245,49 @@ def test_sizes(memory_mb: int, cores: int, profile: str, expected: tuple[Any, ..
 def test_sizes_nobody_knows_are_left_out() -> None:
     made = plan(memory_mb=None)["postgresql"]
     assert made["per_member"] == {member: {} for member in MEMBERS}
-    assert "max_worker_processes" not in made["parameters"]
 
 
 def test_variables_win_over_what_hosts_say() -> None:
     made = plan(hosts={"pg2": {"postgresql_memory_mb": 16384, "postgresql_cores": 16}})["postgresql"]
     assert made["per_member"]["pg2"]["shared_buffers"] == "4GB"
     assert made["per_member"]["pg1"]["shared_buffers"] == "2GB"
-    # The same everywhere, so the smallest candidate's.
-    assert made["parameters"]["max_worker_processes"] == 8
+
+def test_members_come_and_go_without_a_change_that_takes_a_restart() -> None:
+    """What a standby may not have less of than its primary does not follow from how many and how large members are, and a
+    member's own file does not name the others."""
+    small, large = plan(), plan(FOUR, hosts={"pg4": {"postgresql_cores": 64}})
+    assert small["postgresql"]["parameters"] == large["postgresql"]["parameters"]
+    assert (small["patroni"]["local"]["pg1"], small["postgresql"]["parameters"]["max_wal_senders"]) == (
+        large["patroni"]["local"]["pg1"],
+        20,
+    )
+    assert [small["tls"]["hosts"][name] for name in MEMBERS] == [large["tls"]["hosts"][name] for name in MEMBERS]
+
+
+def test_a_cluster_begins_with_rules_that_let_its_members_stream() -> None:
+    rules = plan()["patroni"]["local"]["pg1"]["bootstrap"]["dcs"]["postgresql"]["pg_hba"]
+    assert rules == [
+        "local all postgres peer",
+        "hostssl replication replicator 0.0.0.0/0 scram-sha-256",
+        "hostssl replication replicator ::/0 scram-sha-256",
+    ]
+
+
+def test_a_member_streams_from_another_one() -> None:
+    made = plan(FOUR, hosts={"pg3": {"patroni_replicate_from": "pg2"}, "pg4": {"patroni_replicate_from": "pg3"}})
+    assert made["members"]["pg4"]["tags"] == made["patroni"]["local"]["pg4"]["tags"] == {"replicatefrom": "pg3"}
+    assert made["cluster"]["recovery_point"] == "async", "two candidates stream from the primary"
+
+
+def test_a_host_that_leaves_is_checked_as_listed_and_planned_as_gone() -> None:
+    five = {**FOUR, "etcd": (*FOUR["postgres"], "pg5"), "postgres": (*FOUR["postgres"], "pg5")}
+    made = build_plan(inventory(five), leaving="pg4")
+    assert list(made["members"]) == [*MEMBERS, "pg5"]
+    assert list(made["etcd"]["members"]) == [*MEMBERS, "pg5"]
+    assert "pg4" not in made["hosts"]
+    assert "10.0.0.14" not in str(made["patroni"])
+    assert [server["name"] for server in made["haproxy"]["backends"][0]["servers"]] == [*MEMBERS, "pg5"]
+
 
 
 def test_parameters_of_the_user_win() -> None:
