@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import socket
 import ssl
 import struct
@@ -438,6 +439,25 @@ def test_a_question_is_held_until_there_is_a_primary_that_lets_clients_in(tmp_pa
         assert asker.recv(512) == dns.reply(asked, ["127.0.0.1"])
 
 
+def test_a_reload_takes_up_new_members_and_loses_no_question(tmp_path: Path) -> None:
+    with running(tmp_path, b"R") as route, route.asker() as asker:
+        asker.send(query("primary.pgtier", 1))
+        path = tmp_path / "route.json"
+        config = json.loads(path.read_text())
+        new = {"address": "127.0.0.3", "port": config["members"][0]["port"], "restapi_port": 1}
+        path.write_text(json.dumps(config | {"members": [*config["members"], new]}))
+        route.process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert route.process.poll() is None
+        route.server(up=True)
+        asker.settimeout(5)
+        assert asker.recv(512)[:2] == query("primary.pgtier", 1)[:2]
+        # What only a new process can take up ends this one, in order: systemd starts the next.
+        path.write_text(json.dumps(config | {"port": free_port()}))
+        route.process.send_signal(signal.SIGHUP)
+        assert route.process.wait(timeout=5) == 0
+
+
 def test_a_question_about_replicas_is_held_until_one_is_fit(tmp_path: Path) -> None:
     """Without asking it for a login: a replica that HAProxy finds streaming takes clients."""
     with running(tmp_path, b"") as route, route.asker() as asker:
@@ -481,7 +501,7 @@ def test_connections_are_made_anew_only_when_no_login_would_fail() -> None:
 def relaying(members: list[Server], fit: list[Server]) -> Any:
     with relay.listen("127.0.0.2", 0) as listener:
         threading.Thread(
-            target=relay.serve, args=(listener, members, lambda: fit, None, "primary.pgtier"), daemon=True
+            target=relay.serve, args=(listener, lambda: members, lambda: fit, None, "primary.pgtier"), daemon=True
         ).start()
         yield listener.getsockname()[:2]
 

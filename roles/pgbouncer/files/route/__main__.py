@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import json
 import select
+import signal
 import socket
 import sys
 import threading
@@ -44,6 +45,8 @@ ATTENTION = 10.0  # how long they are compared after HAProxy has changed its min
 # Passwords are looked up by way of HAProxy on this host, which sees to its connections itself.
 LOOKUP = Server("127.0.0.1", 0)
 PATIENCE = 60.0  # a query older than this has been given up by whoever asked
+# What a reload may change. Anything else is taken up by a new process, which systemd starts at once.
+RELOADED = ("members",)
 
 
 class Route:
@@ -61,6 +64,17 @@ class Route:
         self.fit: list[Server] | None = None
         self.uneven: set[str] = set()
         self.attentive_until = self.next_sweep = 0.0
+
+    def reload(self, config: dict[str, Any]) -> bool:
+        """Take up a new configuration and keep all that is known; False if that cannot be done."""
+        if any(config.get(key) != value for key, value in self.config.items() if key not in RELOADED):
+            return False
+        self.config = config
+        say(f"the members are {', '.join(member['address'] for member in config['members'])}")
+        return True
+
+    def members(self) -> list[Server]:
+        return [Server(member["address"], member["port"]) for member in self.config["members"]]
 
     def look(self, now: float) -> None:
         """Ask HAProxy, and note what has changed."""
@@ -143,21 +157,30 @@ def say(what: str) -> None:
 
 
 def main(path: str) -> None:
-    config = json.loads(Path(path).read_text())
+    def read() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(Path(path).read_text())
+        return found
+
+    asked_to_reload = threading.Event()
+    signal.signal(signal.SIGHUP, lambda *_: asked_to_reload.set())
+    config = read()
     route = Route(config)
     resolver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     resolver.bind(("127.0.0.1", config["port"]))
-    members = [Server(member["address"], member["port"]) for member in config["members"]]
     if config["reads"]["endpoints"]:
-        listener = relay.listen(config["relay"], members[0].port)
+        listener = relay.listen(config["relay"], route.members()[0].port)
         name = config["primary"]["name"]
         threading.Thread(
-            target=relay.serve, args=(listener, members, lambda: route.fit or [], route.tls, name), daemon=True
+            target=relay.serve, args=(listener, route.members, lambda: route.fit or [], route.tls, name), daemon=True
         ).start()
-    ask.watch(config["members"], route.gate, route.tls)
+    ask.watch(lambda: route.config["members"], route.gate, route.tls)
     ask.notify("READY=1")
     while True:
         readable = select.select([resolver], [], [], TICK if route.held else SWEEP)[0]
+        if asked_to_reload.is_set():
+            asked_to_reload.clear()
+            if not route.reload(read()):
+                return
         route.turn(resolver, bool(readable))
 
 

@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import decide
@@ -110,16 +110,25 @@ def sample(member: dict[str, Any], gate: Gate, tls: ssl.SSLContext | None) -> No
             gate.follows(member["address"], moment, at)
 
 
-def watch(members: Iterable[dict[str, Any]], gate: Gate, tls: ssl.SSLContext | None) -> None:
-    """Sample each member all the time, in a thread of its own: one that hangs holds up nobody else."""
+def watch(members: Callable[[], list[dict[str, Any]]], gate: Gate, tls: ssl.SSLContext | None) -> None:
+    """Sample each member for as long as it is one, in a thread of its own: one that hangs holds up nobody else."""
+    watched: list[dict[str, Any]] = []
 
     def forever(member: dict[str, Any]) -> None:
-        while True:
+        while member in members():
             sample(member, gate, tls)
             time.sleep(SAMPLE)
+        watched.remove(member)
 
-    for member in members:
-        threading.Thread(target=forever, args=(member,), daemon=True).start()
+    def look_after() -> None:
+        while True:
+            for member in members():
+                if member not in watched:
+                    watched.append(member)
+                    threading.Thread(target=forever, args=(member,), daemon=True).start()
+            time.sleep(SAMPLE)
+
+    threading.Thread(target=look_after, daemon=True).start()
 
 
 # --- PgBouncer -----------------------------------------------------------------------------------------------------

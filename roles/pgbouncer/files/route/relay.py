@@ -33,7 +33,7 @@ def listen(address: str, port: int) -> socket.socket:
 
 def serve(
     listener: socket.socket,
-    members: Sequence[Server],
+    members: Callable[[], Sequence[Server]],
     fit: Callable[[], Sequence[Server]],
     tls: ssl.SSLContext | None,
     name: str,
@@ -46,7 +46,7 @@ def serve(
             # Every first message has 8 bytes at least, and only that of a cancel request has 16.
             first = connection.recv(8, socket.MSG_WAITALL | socket.MSG_PEEK)
             if first == CANCEL:
-                broadcast(connection.recv(16, socket.MSG_WAITALL), members, tls, name)
+                broadcast(connection.recv(16, socket.MSG_WAITALL), members(), tls, name)
             elif first and (servers := fit()):
                 splice(connection, servers[0])
 
