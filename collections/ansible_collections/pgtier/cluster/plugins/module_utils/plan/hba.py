@@ -57,8 +57,10 @@ def hba(settings: Settings, topology: Topology) -> list[HbaRule]:
 
 
 def bootstrap_hba(settings: Settings) -> list[HbaRule]:
-    """What lets the first members of a cluster stream, until the rules above are set a moment later. No address is in it, so
-    that a new host leaves the configuration of the members that exist as it is."""
+    """What lets the first members of a cluster stream, until the rules above are set a moment later.
+
+    No address is in it, so that a new host leaves the configuration of the members that exist as it is.
+    """
     return [
         _local("all", SUPERUSER, "peer", "the superuser"),
         *_rules(connection(settings), "replication", REPLICATOR, EVERYWHERE, "members stream from each other"),

@@ -29,7 +29,8 @@ def _notes(settings: Settings, topology: Topology) -> Iterator[str]:
         yield "One failover candidate: nothing takes over when it is lost."
     if settings["patroni_recovery_point"] is None and recovery_point(settings, topology) == "async":
         yield (
-            f"Recovery point is async, for zero asks for {CANDIDATES_FOR_ZERO} failover candidates that stream from the "
+            f"Recovery point is async, for zero asks for {CANDIDATES_FOR_ZERO} failover candidates that stream "
+            "from the "
             f"primary, not {len(topology.acknowledging)}: "
             "the latest commits may be lost with the primary. Set patroni_recovery_point to choose."
         )

@@ -281,7 +281,8 @@ _PATRONI = (
     Option(
         "patroni_replicate_from",
         "str",
-        "Member that this one streams from, to spare the primary's network. It acknowledges no commits. While that member is "
+        "Member that this one streams from, to spare the primary's network. It acknowledges no commits. While "
+        "that member is "
         "away, or when this one is primary, it does without. Default: the primary.",
         None,
         "patroni",

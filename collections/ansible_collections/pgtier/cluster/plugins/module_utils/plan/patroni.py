@@ -70,8 +70,8 @@ def patroni(settings: Settings, topology: Topology, postgresql: PostgreSQL, etcd
 
 
 def _bootstrap(settings: Settings, dynamic: dict[str, Any]) -> dict[str, Any]:
-    """What a cluster begins with. Patroni 4.0's own check of its file knows only true and false for the synchronous mode:
-    that comes with the dynamic configuration, before anyone has a database to write to."""
+    """What a cluster begins with, but for the synchronous mode, of which Patroni 4.0's own check of its file knows only
+    true and false: that comes with the dynamic configuration, before anyone has a database to write to."""
     rules = [line(rule) for rule in bootstrap_hba(settings)]
     kept = {key: value for key, value in dynamic.items() if key != "synchronous_mode"}
     return {**kept, "postgresql": {**kept["postgresql"], "pg_hba": rules}}

@@ -21,8 +21,8 @@ _MB = 1024
 _MAX_MAINTENANCE_KB = 2 * 1024 * _MB
 _MIN_WORK_MEM_KB = 4 * _MB
 _MIN_SHARED_BUFFERS_KB = 64 * _MB
-# The same whatever the members' number and sizes: a standby may not have fewer than its primary, and both take a restart to
-# change, so a new member must change neither. An idle worker costs some bytes of shared memory.
+# The same whatever the members' number and sizes: a standby may not have fewer than its primary, and both take a
+# restart to change, so a new member must change neither. An idle worker costs some bytes of shared memory.
 _WORKERS = 32
 _WAL_SENDERS = 20
 

@@ -66,7 +66,9 @@ def read_topology(inventory: Inventory, settings: Settings) -> Topology:
         proxies=inventory.members("proxy"),
         addresses={host: str(address) for host, address in parsed.items() if address is not None},
         groups={host: tuple(group for group in GROUPS if host in inventory.members(group)) for host in inventory.hosts},
-        sources={host: source for host in members if (source := settings.of(host, "patroni_replicate_from")) is not None},
+        sources={
+            host: source for host in members if (source := settings.of(host, "patroni_replicate_from")) is not None
+        },
     )
 
 

@@ -252,9 +252,10 @@ def test_variables_win_over_what_hosts_say() -> None:
     assert made["per_member"]["pg2"]["shared_buffers"] == "4GB"
     assert made["per_member"]["pg1"]["shared_buffers"] == "2GB"
 
+
 def test_members_come_and_go_without_a_change_that_takes_a_restart() -> None:
-    """What a standby may not have less of than its primary does not follow from how many and how large members are, and a
-    member's own file does not name the others."""
+    """What a standby may not have less of than its primary does not follow from how many and how large members are,
+    and a member's own file does not name the others."""
     small, large = plan(), plan(FOUR, hosts={"pg4": {"postgresql_cores": 64}})
     assert small["postgresql"]["parameters"] == large["postgresql"]["parameters"]
     assert (small["patroni"]["local"]["pg1"], small["postgresql"]["parameters"]["max_wal_senders"]) == (
@@ -287,7 +288,6 @@ def test_a_host_that_leaves_is_checked_as_listed_and_planned_as_gone() -> None:
     assert "pg4" not in made["hosts"]
     assert "10.0.0.14" not in str(made["patroni"])
     assert [server["name"] for server in made["haproxy"]["backends"][0]["servers"]] == [*MEMBERS, "pg5"]
-
 
 
 def test_parameters_of_the_user_win() -> None:

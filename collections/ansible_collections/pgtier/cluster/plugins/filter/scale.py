@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Filters of the playbooks that add and remove members."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.pgtier.cluster.plugins.module_utils.scale import join
+
+
+def newcomers(listed: Sequence[str], members: Iterable[Mapping[str, Any]], asked: str = "") -> list[str]:
+    try:
+        return join.newcomers(listed, members, asked)
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from None
+
+
+class FilterModule:
+    """Filters about members that come and go."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"newcomers": newcomers}
