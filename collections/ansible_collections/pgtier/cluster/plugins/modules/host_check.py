@@ -82,6 +82,7 @@ time:
 import os
 import shutil
 import socket
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,9 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.host_check import (
 )
 
 TCP_LISTEN = "0A"
+# The address of the relay of a proxy's route (RELAY in plan/route.py), as the kernel writes it. The relay has
+# PostgreSQL's port there, where PostgreSQL does not listen: on a host that is proxy and member they are neighbours.
+RELAY = f"{int.from_bytes(socket.inet_aton('127.0.0.2'), sys.byteorder):08X}"
 
 
 def os_release() -> dict[str, str]:
@@ -113,15 +117,16 @@ def memory_mb() -> int:
 
 
 def listening() -> dict[str, int]:
-    """Inode of each listening TCP socket -> its port."""
+    """Inode of each listening TCP socket -> its port. Without the tier's own relay."""
     found: dict[str, int] = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         if not Path(table).exists():
             continue
         for line in Path(table).read_text().splitlines()[1:]:
             fields = line.split()
-            if fields[3] == TCP_LISTEN:
-                found[fields[9]] = int(fields[1].rsplit(":", 1)[1], 16)
+            address, port = fields[1].rsplit(":", 1)
+            if fields[3] == TCP_LISTEN and address != RELAY:
+                found[fields[9]] = int(port, 16)
     return found
 
 
