@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import ssl
 import subprocess
 import sys
@@ -88,14 +89,22 @@ class Tier:
         answers = re.findall(r"^(\S+) \| SUCCESS => (\{.*?^\})", output, re.MULTILINE | re.DOTALL)
         return {name: json.loads(text)["msg"] for name, text in answers}
 
-    def _ansible(self, program: str, *arguments: str, fails: bool = False) -> str:
+    def _run_ansible(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         env = os.environ | {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_FORCE_COLOR": "0"}
         # Of this Python's own environment, whether or not that is on PATH.
         command = [str(Path(sys.executable).with_name(program)), *arguments, "-i", str(self.inventory / "hosts.yml")]
-        done = subprocess.run(command, cwd=TOP, env=env, capture_output=True, text=True, check=False)
+        return subprocess.run(command, cwd=TOP, env=env, capture_output=True, text=True, check=False)
+
+    def _ansible(self, program: str, *arguments: str, fails: bool = False) -> str:
+        done = self._run_ansible(program, *arguments)
         output = f"{done.stdout}{done.stderr}"
         assert (done.returncode != 0) == fails, f"{program} {'did not fail' if fails else 'failed'}: {output}"
         return done.stdout
+
+    def attempt_playbook(self, *arguments: str) -> tuple[int, str]:
+        """Run a playbook that may fail, and return its exit status and all that it said."""
+        done = self._run_ansible("ansible-playbook", *arguments)
+        return done.returncode, done.stdout + done.stderr
 
     def playbook(self, *arguments: str) -> dict[str, dict[str, int]]:
         """Run a playbook and return each host's numbers of the recap: {host: {ok: …, changed: …}}."""
@@ -132,6 +141,32 @@ class Tier:
                 sudo=True,
             )
         return self._hosts[name]
+
+    def ssh(self, name: str, command: str) -> list[str]:
+        """The program, with its arguments, that runs a command as a host's root."""
+        reached = self._reached[name]
+        where = f"{reached['user']}@{reached['address']}"
+        return [
+            "ssh",
+            "-i",
+            reached["key"],
+            *shlex.split(reached["arguments"]),
+            where,
+            f"sudo sh -c {shlex.quote(command)}",
+        ]
+
+    def feed(self, name: str, command: str, text: str) -> str:
+        """What a command says that a host's root runs, given `text` to read, which no process list shows."""
+        done = subprocess.run(
+            self.ssh(name, command),
+            input=text,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        assert done.returncode == 0, f"{name}, {command}: {done.stdout}{done.stderr}"
+        return done.stdout
 
     def address(self, name: str) -> str:
         return self._reached[name]["address"]
