@@ -36,7 +36,7 @@ class Login:
     user: str
     password: str
     cafile: str
-    connect_timeout: int = 3
+    connect_timeout: int = 10
 
     def environment(self) -> dict[str, str]:
         """By the environment, which only root and the user itself can read; a command line is for everybody."""
