@@ -61,6 +61,13 @@ def test_what_haproxy_has_not_checked_yet_is_not_known() -> None:
     assert decide.seen(state(3, 2)) == Seen([A, B], [A, B])  # failed once, which is not enough to be down
 
 
+@pytest.mark.parametrize(("status", "refusing"), [(17, [A]), (12, []), (8, [])], ids=["no", "time out", "refused"])
+def test_a_replica_that_says_no_is_told_from_one_that_is_silent(status: int, refusing: list[Server]) -> None:
+    """Its readers may finish: a candidate that was promoted a moment ago, say."""
+    state = f"1\n{HEADER} srv_check_status srv_check_result\n2 replica 1 pg1 10.0.0.1 0 0 1 5432 {status} 2\n"
+    assert decide.seen(state) == Seen([], [], refusing)
+
+
 def test_seen_names_what_haproxy_said() -> None:
     with pytest.raises(ValueError, match="Can't find backend"):
         decide.seen("Can't find backend.\n")

@@ -128,10 +128,11 @@ class Route:
             return
         alive = [*self.replicas.up, *(self.fit or []), LOOKUP, Server(self.config["relay"], 0)]
         for endpoint in self.config["reads"]["endpoints"]:
-            # A replica that was promoted finishes the statements that read from it; a session would stay.
-            promoted = (self.primaries or []) if endpoint["pool_mode"] == "transaction" else []
+            # A replica that was promoted, or is not fit for another reason that it says itself, finishes the statements
+            # that read from it; a session would stay. Only silence means that whoever waits for it waits in vain.
+            finishing = self.replicas.refusing if endpoint["pool_mode"] == "transaction" else []
             for console in endpoint["consoles"]:
-                ask.sweep(console, [*alive, *promoted])
+                ask.sweep(console, [*alive, *finishing])
 
     def turn(self, resolver: socket.socket, readable: bool) -> None:
         now = time.monotonic()

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-# Of `show servers state`: srv_op_state, srv_check_result.
+# Of `show servers state`: srv_op_state, srv_check_result, and srv_check_status of an answer other than the wanted one.
 RUNNING = "2"
 UNCHECKED = "0"
+SAID_NO = "17"
 
 Row = dict[str, str]
 
@@ -20,10 +21,12 @@ class Server(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A backend as HAProxy sees it: who gets new connections, and who is up at all (drained ones too)."""
+    """A backend as HAProxy sees it: who gets new connections, who is up at all (drained ones too), and whose Patroni
+    answers that it is not fit: its PostgreSQL has closed its connections by itself, or goes on with them."""
 
     serving: list[Server]
     up: list[Server]
+    refusing: list[Server] = []
 
 
 def seen(state: str) -> Seen | None:
@@ -42,7 +45,12 @@ def seen(state: str) -> Seen | None:
         for row in rows
         if row["srv_op_state"] == RUNNING
     }
-    return Seen([server for server, serving in up.items() if serving], list(up))
+    refusing = [
+        Server(row["srv_addr"], int(row["srv_port"]))
+        for row in rows
+        if row["srv_op_state"] != RUNNING and row.get("srv_check_status") == SAID_NO
+    ]
+    return Seen([server for server, serving in up.items() if serving], list(up), refusing)
 
 
 def choose(serving: list[Server] | None, last: Server | None, leader: str = "") -> Server | None:
