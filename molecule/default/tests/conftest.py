@@ -22,6 +22,7 @@ ORDER = [
     "test_session_pool",
     "test_refusals",
     "test_status",
+    "test_privileges",
     "test_read_endpoint",
     "test_failover",
 ]

@@ -12,7 +12,8 @@ description:
   - Brings the databases and users of a plan, and the tier's own logins, to what the plan says.
     Runs on the leader, over the Unix socket, as the operating system user C(postgres) (peer authentication).
   - A listed database belongs to its owner; nobody but the listed users may connect to it;
-    C(public) belongs to the database's owner and only the owner makes objects there.
+    C(public) belongs to the database's owner and is closed to whoever has no grant in the database.
+  - Nobody but the tier's own logins may connect to the database C(postgres).
   - A listed user has exactly the attributes, memberships, password and grants that are listed.
     A grant covers the tables, sequences and functions of a schema, those that exist and those made later by
     the owner of the database, the owner of the schema or a user with C(all) on it.

@@ -8,6 +8,9 @@ schema's owner and the users with `all`.
 A schema that a user has a level on is exact for that user: what goes beyond the level is taken away. Where the
 inventory has no level, the user's default privileges tell whether an earlier run gave one; then all of it is taken
 away. Anything else was granted by hand and is left alone.
+
+The schema `public` is closed like any other. But extensions live in it, so whoever has a level somewhere in the
+database may find what is there; that opens no table.
 """
 
 from __future__ import annotations
@@ -15,7 +18,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from .model import NOTHING, PUBLIC, Database, Desired, Kind, Privileges, Schema, Statement, WantedDatabase
+from .model import (
+    MAINTENANCE,
+    NOTHING,
+    PUBLIC,
+    Database,
+    Desired,
+    Kind,
+    Privileges,
+    Schema,
+    Server,
+    Statement,
+    WantedDatabase,
+)
 from .roles import SERVICES
 from .sql import grantee, identifier, listed
 
@@ -93,6 +108,37 @@ def plan_connect(desired: Desired, wanted: WantedDatabase, found: Database) -> I
                 name,
                 f"REVOKE {listed(excess)} ON DATABASE {quoted} FROM {identifier(login)}",
                 "the inventory does not give it",
+            )
+
+
+def plan_maintenance(desired: Desired, server: Server) -> Iterator[Statement]:
+    """The database that belongs to nobody is for the tier's own logins. What somebody else was granted stays."""
+    database = identifier(MAINTENANCE)
+    if server.maintenance.get(PUBLIC):
+        sql = f"REVOKE ALL ON DATABASE {database} FROM PUBLIC"
+        yield Statement(MAINTENANCE, sql, "only the tier's own logins have business there")
+    for login in sorted(desired.users.keys() & SERVICES.keys()):
+        if SERVICES[login].connects_to_maintenance and "CONNECT" not in server.maintenance.get(login, NOTHING):
+            sql = f"GRANT CONNECT ON DATABASE {database} TO {identifier(login)}"
+            yield Statement(MAINTENANCE, sql, SERVICES[login].purpose)
+
+
+def plan_extension_users(desired: Desired, wanted: WantedDatabase, found: Database) -> Iterator[Statement]:
+    """USAGE on `public` for those whom no level on it gives it."""
+    if not wanted["extensions"] or "public" not in found.schemas:
+        return
+    levels = levels_of(desired, wanted["name"])
+    granted = {login for login, _schema in levels}
+    monitors = {login for login in desired.users.keys() & SERVICES.keys() if SERVICES[login].connects_everywhere}
+    taken = {(default.grantee, default.schema) for default in found.defaults}
+    for login in sorted((granted | monitors) - {wanted["owner"]}):
+        if (login, "public") in levels:
+            continue
+        # What an earlier run gave with a level has just been taken away.
+        held = NOTHING if (login, "public") in taken else found.schemas["public"].acl.get(login, NOTHING)
+        if "USAGE" not in held:
+            yield Statement(
+                wanted["name"], f"GRANT USAGE ON SCHEMA public TO {identifier(login)}", "extensions live in it"
             )
 
 

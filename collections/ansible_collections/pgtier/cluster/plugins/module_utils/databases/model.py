@@ -16,6 +16,8 @@ Kind = Literal["table", "sequence", "function"]
 Privileges = frozenset[str]
 Acl = Mapping[str, Privileges]
 NOTHING: Privileges = frozenset()
+# What everybody may do with a database that was just made.
+FRESH_DATABASE: Acl = {PUBLIC: frozenset({"CONNECT", "TEMPORARY"})}
 
 
 class WantedGrant(TypedDict):
@@ -112,7 +114,8 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Server:
-    """`available` maps an extension to the one schema it can be in, or to None. `functions`: who may run them."""
+    """`available` maps an extension to the one schema it can be in, or to None. `functions`: who may run them.
+    `maintenance`: who may do what with the database where statements run that concern the whole server."""
 
     version: int
     iterations: int
@@ -120,6 +123,7 @@ class Server:
     databases: Mapping[str, Database]
     available: Mapping[str, str | None]
     functions: Mapping[str, frozenset[str]]
+    maintenance: Acl
     lookup_schema: Schema | None = None
     lookup: Lookup | None = None
 

@@ -105,7 +105,7 @@ def observe(desired: Desired, query: Query) -> Server:
     functions: dict[str, set[str]] = defaultdict(set)
     for signature, name in query(MAINTENANCE, _FUNCTIONS, names=FUNCTIONS):
         functions[signature].add(name)
-    found = _group(query(MAINTENANCE, _DATABASES, names=list(desired.databases)), 3)
+    found = _group(query(MAINTENANCE, _DATABASES, names=[MAINTENANCE, *desired.databases]), 3)
     return Server(
         version=version,
         iterations=iterations,
@@ -113,9 +113,11 @@ def observe(desired: Desired, query: Query) -> Server:
         databases={
             name: _database(name, owner, encoding, acl, desired, query)
             for (name, owner, encoding), acl in found.items()
+            if name != MAINTENANCE
         },
         available=dict(query(MAINTENANCE, _AVAILABLE)),
         functions={signature: frozenset(names) for signature, names in functions.items()},
+        maintenance=next(acl for (name, *_), acl in found.items() if name == MAINTENANCE),
         lookup_schema=_schemas(query(MAINTENANCE, _SCHEMAS), []).get(SCHEMA),
         lookup=_lookup(query(MAINTENANCE, _LOOKUP)),
     )

@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .grants import absent_schemas, plan_connect, plan_grants
+from .grants import absent_schemas, plan_connect, plan_extension_users, plan_grants, plan_maintenance
 from .lookup import plan_lookup
 from .model import (
+    FRESH_DATABASE,
     MAINTENANCE,
     NOTHING,
     PUBLIC,
@@ -37,6 +38,7 @@ def bare_server(version: int = 170000) -> Server:
         databases={},
         available={},
         functions={function: frozenset() for function in FUNCTIONS},
+        maintenance=FRESH_DATABASE,
     )
 
 
@@ -49,6 +51,7 @@ def plan(desired: Desired, server: Server) -> list[Statement]:
     if problems:
         raise PlanError(problems)
     statements = list(plan_roles(desired, server))
+    statements += plan_maintenance(desired, server)
     if desired.lookup:
         statements += plan_lookup(server)
     for wanted in desired.databases.values():
@@ -90,7 +93,7 @@ def _new(wanted: WantedDatabase) -> Database:
     return Database(
         owner=wanted["owner"],
         encoding=wanted["encoding"],
-        acl={PUBLIC: frozenset({"CONNECT", "TEMPORARY"})},
+        acl=FRESH_DATABASE,
         extensions=frozenset({"plpgsql"}),
         schemas={"public": _PUBLIC_SCHEMA},
     )
@@ -120,7 +123,9 @@ def _plan_database(desired: Desired, wanted: WantedDatabase, server: Server) -> 
     yield from plan_connect(desired, wanted, found)
     yield from _plan_schemas(wanted, found)
     yield from _plan_extensions(wanted, found, server)
-    yield from plan_grants(desired, wanted, _with_schemas(wanted, found), server.version)
+    then = _with_schemas(wanted, found)
+    yield from plan_grants(desired, wanted, then, server.version)
+    yield from plan_extension_users(desired, wanted, then)
 
 
 def _schema_owners(wanted: WantedDatabase, found: Database) -> dict[str, str]:
@@ -142,10 +147,8 @@ def _plan_schemas(wanted: WantedDatabase, found: Database) -> Iterator[Statement
         elif there.owner != owner:
             sql = f"ALTER SCHEMA {identifier(name)} OWNER TO {identifier(owner)}"
             yield Statement(wanted["name"], sql, f"it belongs to {there.owner}")
-    if "public" in found.schemas and "CREATE" in found.schemas["public"].acl.get(PUBLIC, NOTHING):
-        yield Statement(
-            wanted["name"], "REVOKE CREATE ON SCHEMA public FROM PUBLIC", "anybody could make objects others then use"
-        )
+    if "public" in found.schemas and found.schemas["public"].acl.get(PUBLIC):
+        yield Statement(wanted["name"], "REVOKE ALL ON SCHEMA public FROM PUBLIC", "only listed users may use it")
 
 
 def _plan_extensions(wanted: WantedDatabase, found: Database, server: Server) -> Iterator[Statement]:

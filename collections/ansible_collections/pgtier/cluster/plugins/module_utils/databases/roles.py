@@ -37,6 +37,7 @@ class Service:
     purpose: str
     functions: frozenset[str] = NOTHING
     connects_everywhere: bool = False
+    connects_to_maintenance: bool = False
 
 
 SERVICES = {
@@ -52,9 +53,12 @@ SERVICES = {
                 "pg_catalog.pg_read_binary_file(text, bigint, bigint, boolean)",
             }
         ),
+        connects_to_maintenance=True,
     ),
-    LOOKUP_LOGIN: Service("PgBouncer looks passwords up with it"),
-    "pgtier_monitor": Service("monitoring reads statistics with it", connects_everywhere=True),
+    LOOKUP_LOGIN: Service("PgBouncer looks passwords up with it", connects_to_maintenance=True),
+    "pgtier_monitor": Service(
+        "monitoring reads statistics with it", connects_everywhere=True, connects_to_maintenance=True
+    ),
 }
 FUNCTIONS = sorted({function for service in SERVICES.values() for function in service.functions})
 

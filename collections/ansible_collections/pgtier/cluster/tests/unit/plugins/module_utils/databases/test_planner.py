@@ -27,6 +27,7 @@ LOGIN = frozenset({"LOGIN", "INHERIT"})
 READ = frozenset({"SELECT"})
 WRITE = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 PASSWORDS = {name: f"secret of {name}" for name in ("app", "reader", *SERVICES)}
+MAINTENANCE_ACL = {name: frozenset({"CONNECT"}) for name in ("pgbouncer_auth", "pgtier_monitor", "rewind")}
 SECRETS = {name: scram.build(password, b"salt", 10) for name, password in PASSWORDS.items()}
 
 
@@ -75,6 +76,7 @@ def server(**changes: Any) -> Server:
         "databases": {"app": database()},
         "available": {"pg_trgm": None, "pg_cron": "pg_catalog"},
         "functions": {function: frozenset({"postgres", "rewind"}) for function in SERVICES["rewind"].functions},
+        "maintenance": MAINTENANCE_ACL,
         "lookup_schema": Schema("postgres", {"pgbouncer_auth": frozenset({"USAGE"})}),
         "lookup": replace(lookup.WANTED, acl={**lookup.WANTED.acl}),
     }
@@ -103,7 +105,7 @@ def database(**changes: Any) -> Database:
 def public(**changes: Any) -> Schema:
     found: dict[str, Any] = {
         "owner": "pg_database_owner",
-        "acl": {PUBLIC: frozenset({"USAGE"}), "reader": frozenset({"USAGE"})},
+        "acl": {"reader": frozenset({"USAGE"})},
         "objects": (
             Object("table", "public.t", "app", {"reader": READ}),
             Object("sequence", "public.s", "app", {"reader": READ}),
@@ -192,8 +194,42 @@ READER_DEFAULT = 'app: ALTER DEFAULT PRIVILEGES FOR ROLE "app" IN SCHEMA "public
         (wish(), with_public(owner="app"), []),
         (
             wish(),
-            with_public(acl={PUBLIC: frozenset({"USAGE", "CREATE"}), "reader": frozenset({"USAGE"})}),
-            ["app: REVOKE CREATE ON SCHEMA public FROM PUBLIC"],
+            with_public(acl={PUBLIC: frozenset({"USAGE"}), "reader": frozenset({"USAGE"})}),
+            ["app: REVOKE ALL ON SCHEMA public FROM PUBLIC"],
+        ),
+        # Extensions live in it: who has a level elsewhere in the database finds them, and so does monitoring.
+        (
+            wish_database(extensions=["pg_trgm"]),
+            with_database(extensions=frozenset({"pg_trgm"})),
+            ['app: GRANT USAGE ON SCHEMA public TO "pgtier_monitor"'],
+        ),
+        (
+            replace(
+                wish_user("reader", grants=[grant("read", "hand")]),
+                databases=wish_database(extensions=["pg_trgm"]).databases,
+            ),
+            with_database(
+                extensions=frozenset({"pg_trgm"}),
+                schemas={
+                    "public": public(acl={"pgtier_monitor": frozenset({"USAGE"})}, objects=()),
+                    "hand": Schema("dba", {"reader": frozenset({"USAGE"})}),
+                },
+                defaults={
+                    Default(creator, "hand", kind, "reader"): READ
+                    for creator in ("app", "dba")
+                    for kind in ("table", "sequence")
+                },
+            ),
+            ['app: GRANT USAGE ON SCHEMA public TO "reader"'],
+        ),
+        (
+            replace(wish_user("reader", grants=[]), databases=wish_database(extensions=["pg_trgm"]).databases),
+            with_database(
+                extensions=frozenset({"pg_trgm"}),
+                schemas={"public": public(acl={"pgtier_monitor": frozenset({"USAGE"})}, objects=())},
+                defaults={},
+            ),
+            [],
         ),
         (wish_database(schemas=[{"name": "hand"}]), server(), ['app: ALTER SCHEMA "hand" OWNER TO "app"']),
         (
@@ -207,6 +243,7 @@ READER_DEFAULT = 'app: ALTER DEFAULT PRIVILEGES FOR ROLE "app" IN SCHEMA "public
             [
                 'app: CREATE EXTENSION IF NOT EXISTS "pg_cron" CASCADE',
                 'app: CREATE EXTENSION IF NOT EXISTS "pg_trgm" SCHEMA public CASCADE',
+                'app: GRANT USAGE ON SCHEMA public TO "pgtier_monitor"',
             ],
         ),
         # Grants
@@ -270,6 +307,17 @@ READER_DEFAULT = 'app: ALTER DEFAULT PRIVILEGES FOR ROLE "app" IN SCHEMA "public
             ],
         ),
         (wish(lookup=False), server(lookup=None, lookup_schema=None), []),
+        (
+            wish(),
+            server(maintenance={PUBLIC: frozenset({"CONNECT", "TEMPORARY"}), "dba": frozenset({"CONNECT"})}),
+            [
+                'postgres: REVOKE ALL ON DATABASE "postgres" FROM PUBLIC',
+                *(
+                    f'postgres: GRANT CONNECT ON DATABASE "postgres" TO "{name}"'
+                    for name in ("pgbouncer_auth", "pgtier_monitor", "rewind")
+                ),
+            ],
+        ),
     ],
 )
 def test_one_difference(desired: Desired, observed: Server, expected: list[str]) -> None:
