@@ -23,6 +23,7 @@ ORDER = [
     "test_refusals",
     "test_status",
     "test_privileges",
+    "test_hardening",
     "test_read_endpoint",
     "test_failover",
 ]
