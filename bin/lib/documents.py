@@ -13,6 +13,7 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.plan.options import
 _GENERATED = "Made by bin/generate from module_utils/plan/options.py"
 _SUMMARIES = {
     "system": "Packages and kernel settings of a host",
+    "firewall": "What a host lets in, as the plan's openings say",
     "tls": "The certificate of each host, and whom hosts trust",
     "etcd": "A member of the configuration store that Patroni elects the primary in",
     "postgresql": "PostgreSQL itself; the role patroni, under which it runs, converges it",

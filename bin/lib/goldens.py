@@ -19,7 +19,7 @@ from documents import Dumper
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 # What every host of the examples says about itself.
-FACTS = HostFacts(memory_mb=8192, cores=4)
+FACTS = HostFacts(memory_mb=8192, cores=4, ssh_client="192.0.2.5", ssh_port=22)
 
 Context = dict[str, Any]
 Contexts = Callable[[Plan], Iterator[tuple[str, Context]]]
@@ -37,6 +37,10 @@ def _each_host(plan: Plan) -> Iterator[tuple[str, Context]]:
     yield from ((host, {"host": host}) for host in plan["hosts"])
 
 
+def _each_firewall(plan: Plan) -> Iterator[tuple[str, Context]]:
+    yield from ((host, {"host": host}) for host in plan["firewall"]["hosts"])
+
+
 def _each_etcd_member(plan: Plan) -> Iterator[tuple[str, Context]]:
     yield from ((host, {"host": host}) for host in plan["etcd"]["members"])
 
@@ -50,6 +54,8 @@ TEMPLATES: dict[str, Contexts] = {
     "etcd/bootstrap.env.j2": _each_etcd_member,
     "etcd/etcd.env.j2": _each_etcd_member,
     "etcd/unit.conf.j2": _once,
+    "firewall/firewall.nft.j2": _each_firewall,
+    "firewall/unit.service.j2": _once,
     "haproxy/haproxy.cfg.j2": _trusted,
     "haproxy/unit.conf.j2": _once,
     "patroni/unit.conf.j2": _once,

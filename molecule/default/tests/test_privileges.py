@@ -84,7 +84,7 @@ def test_nobody_has_attributes_or_memberships_that_the_inventory_does_not_give(t
         "SELECT m.rolname, r.rolname FROM pg_auth_members JOIN pg_roles m ON m.oid = member "
         "JOIN pg_roles r ON r.oid = roleid WHERE m.rolname !~ '^pg_' ORDER BY 1, 2",
     )
-    assert members == [["pgtier_monitor", "pg_monitor"]]
+    assert members == [["pgtier_monitor", "pg_checkpoint"], ["pgtier_monitor", "pg_monitor"]]
 
 
 def test_the_superuser_comes_by_peer_alone(tier: Tier) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 MIB = 1024 * 1024
@@ -74,6 +74,15 @@ def clock_problem(clock: Clock, limit: float) -> str | None:
         f"its clock is {abs(clock.offset):.1f} s {way} the controller's (limit {limit:g} s, preflight_clock_skew_max):"
         " leases and lag in seconds would be wrong; run an NTP client such as chrony on both"
     )
+
+
+def ssh_connection(environments: Iterable[Mapping[str, str]]) -> dict[str, str | int]:
+    """Where Ansible comes from and the port that it came in by. SSH_CONNECTION is client, port, server, port."""
+    for environment in environments:
+        fields = environment.get("SSH_CONNECTION", "").split()
+        if len(fields) == 4 and fields[3].isdecimal():
+            return {"ssh_client": fields[0].removeprefix("::ffff:"), "ssh_port": int(fields[3])}
+    return {"ssh_client": "", "ssh_port": 0}
 
 
 def _supported(supported: Mapping[str, Sequence[str]]) -> str:

@@ -182,15 +182,16 @@ options:
         choices: [started, stopped]
         default: started
   obsolete:
-    description: Instances of a template unit that are there without being listed in O(units) are stopped and disabled.
+    description: A unit, or instances of a template unit, that is there without being listed in O(units) is stopped
+      and disabled.
     type: dict
     suboptions:
       units:
-        description: Pattern of the instances, such as C(pgbouncer@*.service).
+        description: Name of the unit, or pattern of the instances, such as C(pgbouncer@*.service).
         type: str
         required: true
       paths:
-        description: Patterns of the instances' files. Files found that are not listed in O(files) are removed.
+        description: Patterns of their files. Files found that are not listed in O(files) are removed.
         type: list
         elements: str
         default: []

@@ -64,10 +64,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 facts:
-  description: The host's size.
+  description:
+    - The host's size, and both ends of the connection that Ansible came in by, as the host sees them
+      (empty and 0 where that is not ssh).
   returned: always
   type: dict
-  sample: {memory_mb: 8192, cores: 4, container: false}
+  sample: {memory_mb: 8192, cores: 4, container: false, ssh_client: 192.0.2.9, ssh_port: 22}
 problems:
   description: What is wrong with the host; empty when it is fit.
   returned: always
@@ -84,6 +86,7 @@ import shutil
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +98,7 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.host_check import (
     Observed,
     Wanted,
     problems,
+    ssh_connection,
 )
 
 TCP_LISTEN = "0A"
@@ -172,6 +176,22 @@ def data_directory_state(path: str) -> str:
     return "ours" if Path("/etc/patroni/config.yml").exists() else "foreign"
 
 
+def environments() -> Iterator[dict[str, str]]:
+    """Of this process and those above it: sudo clears what sshd has set."""
+    process = os.getpid()
+    while process > 1:
+        try:
+            yield dict(
+                item.split("=", 1)
+                for item in Path(f"/proc/{process}/environ").read_text(errors="replace").split("\0")
+                if "=" in item
+            )
+            # After the name in brackets, which may hold anything: state, parent.
+            process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            return
+
+
 def in_container() -> bool:
     return Path("/run/systemd/container").exists() or "container" in os.environ
 
@@ -212,7 +232,12 @@ def main() -> None:
     )
     module.exit_json(
         changed=False,
-        facts={"memory_mb": memory, "cores": os.cpu_count() or 1, "container": in_container()},
+        facts={
+            "memory_mb": memory,
+            "cores": os.cpu_count() or 1,
+            "container": in_container(),
+            **ssh_connection(environments()),
+        },
         problems=problems(observed, limits),
         time=time.time(),
     )

@@ -143,8 +143,9 @@ def _check_removals(arguments: Arguments) -> Iterable[str]:
             yield f"absent_files: {path} is also to be there: take it out of one of the two"
     obsolete = arguments["obsolete"]
     if obsolete:
-        if "@" not in obsolete["units"] or obsolete["units"].startswith(("@", "*")):
-            yield f"obsolete: {obsolete['units']!r} must name a template's instances, such as pgbouncer@*.service"
+        units = obsolete["units"]
+        if ("@" not in units and set("*?[") & set(units)) or units.startswith(("@", "*")):
+            yield f"obsolete: {units!r} must name a unit or a template's instances, such as pgbouncer@*.service"
         for pattern in obsolete["paths"]:
             yield from _check_path(f"obsolete: {pattern}", pattern)
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 from .endpoints import endpoints
 from .etcd import etcd
+from .firewall import firewall
 from .haproxy import haproxy
 from .hosts import hosts
 from .inventory import HostFacts, Inventory
 from .logins import read_databases, read_users
 from .mistakes import PlanError
 from .notes import notes
+from .openings import openings
 from .patroni import bin_directory, data_directory, members, patroni, recovery_point
 from .pgbouncer import pgbouncer
 from .postgresql import postgresql
@@ -48,6 +50,8 @@ def build_plan(inventory: Inventory, facts: Mapping[str, HostFacts] | None = Non
         haproxy=haproxy(settings, topology),
         pgbouncer=pgbouncer(settings, topology),
         endpoints=endpoints(settings, topology),
+        openings=openings(settings, topology),
+        firewall=firewall(settings, topology, known),
         databases=read_databases(settings),
         users=read_users(settings),
         notes=notes(settings, topology),

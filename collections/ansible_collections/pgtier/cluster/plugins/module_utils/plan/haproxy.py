@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .endpoints import wanted_direct
+from .openings import client_networks
 from .schema import Haproxy, HaproxyBackend, HaproxyFrontend, HaproxyServer, Target
 from .settings import Settings
 from .tls import ca_file
@@ -12,6 +13,7 @@ from .topology import Topology
 def haproxy(settings: Settings, topology: Topology) -> Haproxy:
     direct = wanted_direct(topology)
     return Haproxy(
+        client_networks=["127.0.0.0/8", *client_networks(settings, topology)],
         ca_file=ca_file(settings),
         frontends=[
             HaproxyFrontend(

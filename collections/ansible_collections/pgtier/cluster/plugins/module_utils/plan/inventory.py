@@ -19,8 +19,12 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class HostFacts:
+    """`ssh_client` and `ssh_port` are the two ends of the connection that Ansible came in by, as the host sees it."""
+
     memory_mb: int
     cores: int
+    ssh_client: str = ""
+    ssh_port: int = 0
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from .option import Option, port_option, template_option
 
 ENDPOINTS = ("primary", "primary_session", "replica", "replica_session", "analytics")
-ROLES = ("system", "tls", "etcd", "postgresql", "patroni", "databases", "pgbouncer", "haproxy")
+ROLES = ("system", "firewall", "tls", "etcd", "postgresql", "patroni", "databases", "pgbouncer", "haproxy")
 # Variables with these beginnings are ours: one that is not in the table is a typing mistake.
-PREFIXES = ("system_", "tls_", "etcd_", "postgresql_", "patroni_", "databases_", "pgbouncer_", "haproxy_")
+PREFIXES = ("system_", "firewall_", "tls_", "etcd_", "postgresql_", "patroni_", "databases_", "pgbouncer_", "haproxy_")
 
 _SYSTEM = (
     Option(
@@ -26,6 +26,41 @@ _SYSTEM = (
         "system",
     ),
     template_option("system"),
+)
+
+_FIREWALL = (
+    Option(
+        "firewall_enabled",
+        "bool",
+        "Whether each host lets in only what the cluster needs, by a table of its own in nftables.",
+        False,
+        "firewall",
+    ),
+    Option(
+        "firewall_admin_networks",
+        "list",
+        "Networks, in CIDR notation, that the firewall lets ssh in from. The controller has to be in one. "
+        "Default: all.",
+        [],
+        "firewall",
+        elements="str",
+    ),
+    Option(
+        "firewall_extra",
+        "list",
+        "More ports that the firewall opens on this host, for services that are not of the cluster.",
+        [],
+        "firewall",
+        "host",
+        elements="dict",
+        keys=(
+            Option("port", "int", "The port.", required=True, minimum=1, maximum=65535),
+            Option("protocol", "str", "Its protocol.", "tcp", choices=("tcp", "udp")),
+            Option("networks", "list", "Networks, in CIDR notation, that may reach it.", [], elements="str"),
+            Option("purpose", "str", "What it is for.", "firewall_extra"),
+        ),
+    ),
+    template_option("firewall"),
 )
 
 _TLS = (
@@ -503,4 +538,4 @@ def _by_name(*options: Option) -> dict[str, Option]:
     return table
 
 
-OPTIONS = _by_name(*_SYSTEM, *_TLS, *_ETCD, *_POSTGRESQL, *_PATRONI, *_DATABASES, *_PGBOUNCER, *_HAPROXY)
+OPTIONS = _by_name(*_SYSTEM, *_FIREWALL, *_TLS, *_ETCD, *_POSTGRESQL, *_PATRONI, *_DATABASES, *_PGBOUNCER, *_HAPROXY)

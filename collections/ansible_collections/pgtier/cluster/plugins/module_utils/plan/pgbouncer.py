@@ -6,15 +6,15 @@ from .budget import budget
 from .endpoints import Pool, wanted_direct, wanted_pools
 from .hba import connection
 from .logins import MONITOR, POOLER_ADMIN, pools, read_databases, read_users
+from .openings import client_networks, own_networks
 from .route import CONNECT_QUERY, RESOLV_CONF, name, route, routed
 from .schema import Pgbouncer, PgbouncerConsole, PgbouncerInstance
 from .settings import Settings
 from .tls import CIPHERS, LOOPBACK, directory
-from .topology import Topology, host_network
+from .topology import Topology
 
 
 def pgbouncer(settings: Settings, topology: Topology) -> Pgbouncer:
-    own = [host_network(address) for address in topology.address_of(topology.hosts)]
     instances = [
         _instance(pool, process, settings, topology)
         for pool in wanted_pools(settings, topology)
@@ -24,12 +24,12 @@ def pgbouncer(settings: Settings, topology: Topology) -> Pgbouncer:
         instances=instances,
         consoles=_consoles(instances, topology),
         admin=POOLER_ADMIN,
-        own_networks=list(dict.fromkeys(own)),
+        own_networks=own_networks(topology),
         route=route(settings, topology, instances),
         budget=budget(settings, topology, "primary"),
         connection=connection(settings),
         tls_directory=directory(settings, "pgbouncer"),
-        client_networks=list(dict.fromkeys((*own, *settings["postgresql_client_networks"]))),
+        client_networks=client_networks(settings, topology),
     )
 
 

@@ -23,7 +23,12 @@ def read_inventory(groups: Mapping[str, Iterable[str]], hostvars: Mapping[str, M
 def read_facts(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, HostFacts]:
     """Sizes of the hosts that told them."""
     return {
-        str.__str__(host): HostFacts(int(told["memory_mb"]), int(told["cores"]))
+        str.__str__(host): HostFacts(
+            int(told["memory_mb"]),
+            int(told["cores"]),
+            str(told.get("ssh_client", "")),
+            int(told.get("ssh_port", 0)),
+        )
         for host, told in facts.items()
         if "memory_mb" in told and "cores" in told
     }

@@ -162,8 +162,10 @@ class HaproxyFrontend(TypedDict):
 
 
 class Haproxy(TypedDict):
-    """`ca_file` verifies the members' REST APIs, `""` where they speak in the clear."""
+    """`ca_file` verifies the members' REST APIs, `""` where they speak in the clear. Only `client_networks` are let in:
+    PostgreSQL sees the proxy's address, so its pg_hba cannot tell where clients come from."""
 
+    client_networks: list[str]
     ca_file: str
     frontends: list[HaproxyFrontend]
     backends: list[HaproxyBackend]
@@ -250,6 +252,33 @@ class Route(TypedDict):
     primary: RoutePrimary
     reads: RouteReads
     members: list[RouteMember]
+
+
+class Opening(TypedDict):
+    """A port of a host that others connect to. `hosts` are those of the cluster by name, `networks` all others."""
+
+    port: int
+    protocol: str
+    what: str
+    hosts: list[str]
+    networks: list[str]
+
+
+class FirewallRule(TypedDict):
+    """A port and who may reach it: networks of IPv4 and of IPv6, none of which overlap."""
+
+    port: int
+    protocol: str
+    what: str
+    ip4: list[str]
+    ip6: list[str]
+
+
+class Firewall(TypedDict):
+    """What each host lets in, where a firewall is wanted."""
+
+    enabled: bool
+    hosts: dict[str, list[FirewallRule]]
 
 
 class BudgetTerm(TypedDict):
@@ -351,6 +380,8 @@ class Plan(TypedDict):
     haproxy: Haproxy
     pgbouncer: Pgbouncer
     endpoints: dict[str, Endpoint]
+    openings: dict[str, list[Opening]]
+    firewall: Firewall
     databases: dict[str, Database]
     users: dict[str, User]
     notes: list[str]

@@ -21,6 +21,7 @@ CHECKS = (
     network.client_networks,
     network.tls_names,
     network.hba_rules,
+    network.firewall,
     parameters.cluster,
     parameters.members,
     parameters.system,

@@ -16,6 +16,7 @@ from .subject import Subject
 _DNS_NAME = re.compile(
     r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.I
 )
+_COMMENT = re.compile(r"[^\"\\\n]{1,100}")
 _TOKEN = re.compile(r"[^\s\"#]+")
 
 
@@ -52,12 +53,51 @@ def tls_names(subject: Subject) -> Iterator[Mistake]:
 
 
 def client_networks(subject: Subject) -> Iterator[Mistake]:
-    networks = subject.settings["postgresql_client_networks"]
-    for index, value in enumerate(networks):
-        path = f"postgresql_client_networks[{index}]"
-        yield from _network(path, value)
-        if value in networks[:index]:
-            yield Mistake("cluster", path, show(value), "is listed twice", "Remove one.")
+    yield from _networks("cluster", "postgresql_client_networks", subject.settings["postgresql_client_networks"])
+
+
+def firewall(subject: Subject) -> Iterator[Mistake]:
+    settings = subject.settings
+    admin = settings["firewall_admin_networks"]
+    yield from _networks("cluster", "firewall_admin_networks", admin)
+    for host in subject.inventory.hosts:
+        client = parse_address(subject.facts[host].ssh_client) if host in subject.facts else None
+        if settings["firewall_enabled"] and admin and client and not any(_within(client, value) for value in admin):
+            yield Mistake(
+                f"host {host}",
+                "firewall_admin_networks",
+                show(", ".join(admin)),
+                f"would lock Ansible out, which comes from {client}",
+                "Add a network that this address is in.",
+            )
+        own = {port["port"]: port["variable"] for port in ports_of(settings, subject.topology, host)}
+        for index, extra in enumerate(settings.of(host, "firewall_extra")):
+            path = f"firewall_extra[{index}]"
+            yield from _networks(f"host {host}", f"{path}.networks", extra["networks"])
+            if not extra["networks"]:
+                yield Mistake(
+                    f"host {host}",
+                    f"{path}.networks",
+                    "",
+                    "is empty, so that nobody could reach the port",
+                    "List who may reach it, such as 10.1.2.0/24.",
+                )
+            if not _COMMENT.fullmatch(extra["purpose"]):
+                yield Mistake(
+                    f"host {host}",
+                    f"{path}.purpose",
+                    show(extra["purpose"]),
+                    "cannot be a comment in nftables",
+                    "Use up to 100 characters without quotes, backslashes and line breaks.",
+                )
+            if extra["protocol"] == "tcp" and extra["port"] in own:
+                yield Mistake(
+                    f"host {host}",
+                    f"{path}.port",
+                    show(extra["port"]),
+                    f"is a port of the cluster ({own[extra['port']]}), which is open to whom it has to be",
+                    "Applications belong in postgresql_client_networks.",
+                )
 
 
 def hba_rules(subject: Subject) -> Iterator[Mistake]:
@@ -90,16 +130,31 @@ def hba_rules(subject: Subject) -> Iterator[Mistake]:
                 "Make a user of your own in databases_users for it.",
             )
         if rule["address"]:
-            yield from _network(f"{path}.address", rule["address"])
+            yield from _network("cluster", f"{path}.address", rule["address"])
 
 
-def _network(path: str, value: str) -> Iterator[Mistake]:
+def _networks(where: str, path: str, values: list[str]) -> Iterator[Mistake]:
+    for index, value in enumerate(values):
+        yield from _network(where, f"{path}[{index}]", value)
+        if value in values[:index]:
+            yield Mistake(where, f"{path}[{index}]", show(value), "is listed twice", "Remove one.")
+
+
+def _network(where: str, path: str, value: str) -> Iterator[Mistake]:
     try:
         loose = ipaddress.ip_network(value, strict=False)
     except ValueError:
-        yield Mistake("cluster", path, show(value), "is not a network", "Use CIDR notation, such as 10.1.2.0/24.")
+        yield Mistake(where, path, show(value), "is not a network", "Use CIDR notation, such as 10.1.2.0/24.")
         return
     if "/" not in value:
-        yield Mistake("cluster", path, show(value), "has no mask", f"Did you mean {loose}?")
+        yield Mistake(where, path, show(value), "has no mask", f"Did you mean {loose}?")
     elif str(loose.network_address) != str(ipaddress.ip_interface(value).ip):
-        yield Mistake("cluster", path, show(value), "has bits set right of its mask", f"Did you mean {loose}?")
+        yield Mistake(where, path, show(value), "has bits set right of its mask", f"Did you mean {loose}?")
+
+
+def _within(address: ipaddress.IPv4Address | ipaddress.IPv6Address, network: str) -> bool:
+    """A network that cannot be read is another mistake."""
+    try:
+        return address in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return True

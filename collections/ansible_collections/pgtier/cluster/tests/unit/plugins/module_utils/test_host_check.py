@@ -12,6 +12,7 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.host_check import (
     clock_of,
     clock_problem,
     problems,
+    ssh_connection,
 )
 
 LIMITS = Limits(
@@ -81,3 +82,23 @@ def test_a_skew_is_reported_only_when_certain(clock: Clock, words: str | None) -
 
 def test_clock_of_takes_the_middle() -> None:
     assert clock_of(10.0, 12.0, 13.0) == Clock(offset=2.0, uncertainty=1.0)
+
+
+@pytest.mark.parametrize(
+    ("environments", "client", "port"),
+    [
+        ([{"SSH_CONNECTION": "192.0.2.9 50000 192.0.2.11 22"}], "192.0.2.9", 22),
+        # sudo clears it; the process above sudo has it. The nearest counts, for ssh can go through ssh.
+        (
+            [{}, {"SSH_CONNECTION": "192.0.2.9 5 192.0.2.11 2222"}, {"SSH_CONNECTION": "192.0.2.7 5 192.0.2.9 22"}],
+            "192.0.2.9",
+            2222,
+        ),
+        ([{"SSH_CONNECTION": "::ffff:192.0.2.9 5 ::ffff:192.0.2.11 22"}], "192.0.2.9", 22),
+        ([{"SSH_CONNECTION": "2001:db8::9 5 2001:db8::11 22"}], "2001:db8::9", 22),
+        ([{"SSH_CONNECTION": "odd"}, {}], "", 0),
+        ([], "", 0),
+    ],
+)
+def test_where_ansible_comes_from(environments: list[dict[str, str]], client: str, port: int) -> None:
+    assert ssh_connection(environments) == {"ssh_client": client, "ssh_port": port}

@@ -122,6 +122,17 @@ BAD: dict[str, Inventory] = {
     "rule with a bad network": inventory(postgresql_hba=hba(address="samenet")),
     "rule that lets in what is not encrypted": inventory(postgresql_hba=hba(type="host")),
     "rule for TLS where it is off": inventory(tls_enabled=False, postgresql_hba=hba(type="hostssl")),
+    # Firewall
+    "firewall is text": inventory(firewall_enabled="maybe"),
+    "administrators' network of nonsense": inventory(firewall_admin_networks=["office", "10.1.2.3/24"]),
+    "extra port for nobody": inventory(hosts={"pg1": {"firewall_extra": [{"port": 9100}]}}),
+    "extra port without a number": inventory(firewall_extra=[{"networks": ["10.9.0.0/16"]}]),
+    "extra port of the cluster": inventory(
+        hosts={"pg1": {"firewall_extra": [{"port": 2379, "networks": ["10.9.0.0/16"]}]}}
+    ),
+    "extra port for a bad network": inventory(
+        hosts={"pg1": {"firewall_extra": [{"port": 9100, "networks": ["10.9.0.0"], "purpose": 'a "b"'}]}}
+    ),
     # TLS
     "name in certificates with a port": inventory(tls_names=["db.example.com:6432"]),
     "certificate for no day": inventory(tls_days=0),
