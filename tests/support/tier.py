@@ -67,8 +67,12 @@ class Member:
 
 
 class Tier:
-    def __init__(self, inventory: Path, database: str = "app", user: str = "app") -> None:
+    def __init__(
+        self, inventory: Path, database: str = "app", user: str = "app", beside: Sequence[str] = ("hosts.yml",)
+    ) -> None:
+        """`beside` are the files of the inventory that together list its hosts."""
         self.inventory = inventory
+        self.files = [str(inventory / name) for name in beside]
         self.database = database
         self.user = user
         self._hosts: dict[str, Host] = {}
@@ -92,7 +96,8 @@ class Tier:
     def _run_ansible(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         env = os.environ | {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_FORCE_COLOR": "0"}
         # Of this Python's own environment, whether or not that is on PATH.
-        command = [str(Path(sys.executable).with_name(program)), *arguments, "-i", str(self.inventory / "hosts.yml")]
+        command = [str(Path(sys.executable).with_name(program)), *arguments]
+        command += [argument for path in self.files for argument in ("-i", path)]
         return subprocess.run(command, cwd=TOP, env=env, capture_output=True, text=True, check=False)
 
     def _ansible(self, program: str, *arguments: str, fails: bool = False) -> str:
@@ -230,6 +235,13 @@ class Tier:
                 m.role == "quorum_standby" and m.state == "streaming" and m.timeline == leader.timeline and m.lag == 0
                 for m in others
             )
+        )
+
+    def streaming(self) -> bool:
+        """The members that the inventory lists are there, no other, and all replicas stream."""
+        members = self.members()
+        return members.keys() == set(self.groups["postgres"]) and all(
+            member.state == ("running" if member.role == "leader" else "streaming") for member in members.values()
         )
 
     # The endpoints

@@ -92,6 +92,9 @@ def _dynamic(settings: Settings, topology: Topology, postgresql: PostgreSQL) -> 
         "synchronous_mode_strict": False,
         # The primary goes on while etcd is away, as long as it reaches every member.
         "failsafe_mode": True,
+        # How long WAL is kept for a member that is away. It is Patroni's default, written out because a removal sets it
+        # to 0 for a moment.
+        "member_slots_ttl": 1800,
         "postgresql": {
             "use_pg_rewind": True,
             "use_slots": True,

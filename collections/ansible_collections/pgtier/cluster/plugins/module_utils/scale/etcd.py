@@ -69,6 +69,12 @@ def plan_join(members: Sequence[EtcdMember], name: str, peer_url: str, has_data:
         # Data of a member that was, or of a cluster that never was: a new member must begin without.
         joining: list[Step] = ["add", "start", "promote"]
         return ["set_aside", *joining] if has_data else joining
+    if mine.name and not has_data:
+        # It has voted, and would vote again without a memory of it: that can lose what a quorum has agreed on.
+        raise EtcdRefusal(
+            f"etcd knows {name} as a member with data, and this host has none: it was made anew. Remove the member "
+            f"first (playbooks/remove_replica.yml -e host={name}), then run this again"
+        )
     if mine.learner:
         return ["start", "promote"]
     return [] if mine.name else ["start"]

@@ -63,6 +63,8 @@ def test_join(members: list[EtcdMember], has_data: bool, steps: list[str]) -> No
     ("members", "why"),
     [
         ([*THREE, member(9, "pg4")], f"etcd has a member pg4 at {peer(9)}, and this host is at {peer(4)}"),
+        ([*THREE, member(4)], "etcd knows pg4 as a member with data, and this host has none"),
+        ([*THREE, member(4, learner=True)], "etcd knows pg4 as a member with data, and this host has none"),
         ([*THREE, member(5, learner=True)], "etcd takes one learner at a time, and pg5 is one"),
         ([*THREE, member(5, "", True)], f"etcd takes one learner at a time, and {peer(5)} is one"),
     ],
