@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.cluster import Cluster
 from ansible_collections.pgtier.cluster.plugins.module_utils.scale import join, leave
 
 
@@ -22,7 +21,7 @@ def removal(
     host: str, cluster: Mapping[str, Any], members: Mapping[str, Mapping[str, Any]], recovery_point: str, chosen: bool
 ) -> leave.Removal:
     try:
-        return leave.plan_removal(host, cast("Cluster", cluster), members, recovery_point, chosen)
+        return leave.plan_removal(host, cluster, members, recovery_point, chosen)
     except leave.RemovalRefusal as error:
         raise AnsibleFilterError(str(error)) from None
 

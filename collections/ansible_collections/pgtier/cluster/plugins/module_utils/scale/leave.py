@@ -6,8 +6,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
-from ansible_collections.pgtier.cluster.plugins.module_utils.patroni import cluster as view
-
 # As the plan has it: fewer candidates are enough only where the user has said so.
 CANDIDATES_FOR_ZERO = 3
 CANDIDATES_AT_LEAST = 2
@@ -27,12 +25,13 @@ class RemovalRefusal(ValueError):
 
 def plan_removal(
     host: str,
-    cluster: view.Cluster,
+    cluster: Mapping[str, Any],
     members: Mapping[str, Mapping[str, Any]],
     recovery_point: str,
     recovery_point_chosen: bool,
 ) -> Removal:
-    """`members` are the plan's, the host among them, unless it has been taken out of the inventory already.
+    """`cluster` is what patroni_info says. `members` are the plan's, the host among them, unless it has been taken out of
+    the inventory already.
 
     What is refused would take something away from the cluster that it has: its leader, the stream of another member,
     the promise that no commit is lost. A member that is down gives none of these, so removing it takes none away.
