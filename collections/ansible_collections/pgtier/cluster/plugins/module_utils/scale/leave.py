@@ -30,7 +30,7 @@ def plan_removal(
     recovery_point: str,
     recovery_point_chosen: bool,
 ) -> Removal:
-    """`cluster` is what patroni_info says. `members` are the plan's, the host among them, unless it has been taken out of
+    """`cluster` is what patroni_info says. `members` are the plan's, with the host unless it has been taken out of
     the inventory already.
 
     What is refused would take something away from the cluster that it has: its leader, the stream of another member,
