@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from tier import Tier
 
 CLIENTS = 50
-# Between two of a client's transactions: an application that thinks. 100 clients are about 800 transactions a second.
-PAUSE_SECONDS = 0.1
+# Between two of a client's transactions: an application that thinks. 100 clients are about 400 transactions a second,
+# which leaves two cores that hosts, clients and Ansible share something to work with.
+PAUSE_SECONDS = 0.25
 # `pgbouncer_replica_max_lag_seconds` as it is by default, and what the gate needs to notice.
 OLDEST_READ_SECONDS = 11.0
 # Of a connection that was lost, or that a pooler lost: nobody knows what became of the statement.
