@@ -489,6 +489,11 @@ def test_connections_are_counted_over_all_consoles_that_answer(tmp_path: Path) -
     [
         ({"role": "primary", "xlog": {"location": 7}}, (True, 7)),
         ({"role": "replica", "xlog": {"received_location": 9, "replayed_location": 8}}, (False, 8)),
+        # Replaying an archive, it is as far as it has replayed, and no further.
+        (
+            {"replication_state": "in archive recovery", "xlog": {"received_location": 0, "replayed_location": 8}},
+            (0, 8),
+        ),
         ({"role": "replica", "state": "starting"}, None),
         ({"xlog": {"replayed_location": None}}, None),
     ],

@@ -46,7 +46,12 @@ def _each_etcd_member(plan: Plan) -> Iterator[tuple[str, Context]]:
 
 
 def _each_instance(plan: Plan) -> Iterator[tuple[str, Context]]:
-    yield from ((instance["name"], {"instance": instance}) for instance in plan["pgbouncer"]["instances"])
+    pgbouncer = plan["pgbouncer"]
+    yield from ((one["name"], {"instance": one}) for one in (*pgbouncer["instances"], *pgbouncer["standins"]))
+
+
+def _each_unit(plan: Plan) -> Iterator[tuple[str, Context]]:
+    yield from (("", {"standin": False}), ("standin", {"standin": True}))
 
 
 # What each template is rendered with, as its role does it. A new template needs a row.
@@ -64,7 +69,7 @@ TEMPLATES: dict[str, Contexts] = {
     "pgbouncer/primary-route.service.j2": _once,
     "pgbouncer/route.resolv.conf.j2": _once,
     "pgbouncer/start.ini.j2": _each_instance,
-    "pgbouncer/unit.service.j2": _once,
+    "pgbouncer/unit.service.j2": _each_unit,
     "pgbouncer/userlist.txt.j2": _once,
     "system/createcluster.conf.j2": _once,
     "system/sysctl.conf.j2": _each_host,

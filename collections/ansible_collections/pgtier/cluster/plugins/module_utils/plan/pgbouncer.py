@@ -13,6 +13,8 @@ from .settings import Settings
 from .tls import CIPHERS, LOOPBACK, directory
 from .topology import Topology
 
+STANDIN = ".standin"
+
 
 def pgbouncer(settings: Settings, topology: Topology) -> Pgbouncer:
     instances = [
@@ -20,12 +22,14 @@ def pgbouncer(settings: Settings, topology: Topology) -> Pgbouncer:
         for pool in wanted_pools(settings, topology)
         for process in range(1, pool.processes + 1)
     ]
+    standins = [_standin(one) for one in instances if _directory(f"{one['name']}{STANDIN}") in one["peers"].values()]
     return Pgbouncer(
         instances=instances,
         consoles=_consoles(instances, topology),
         admin=POOLER_ADMIN,
         own_networks=own_networks(topology),
-        route=route(settings, topology, instances),
+        standins=standins,
+        route=route(settings, topology, [*instances, *standins]),
         budget=budget(settings, topology, "primary"),
         connection=connection(settings),
         tls_directory=directory(settings, "pgbouncer"),
@@ -53,6 +57,38 @@ def instance_name(pool: Pool, process: int) -> str:
     return pool.name if process == 1 else f"{pool.name}.{process}"
 
 
+def _peers(pool: Pool) -> dict[str, str]:
+    """All that can share the endpoint's port, by their number."""
+    names = [instance_name(pool, process) for process in range(1, pool.processes + 1)]
+    if pool.processes == 1:
+        names.append(f"{pool.name}{STANDIN}")
+    return {str(number): _directory(name) for number, name in enumerate(names, 1)}
+
+
+def _directory(name: str) -> str:
+    return f"/run/pgbouncer/{name}"
+
+
+def _standin(instance: PgbouncerInstance) -> PgbouncerInstance:
+    """Who takes new clients while an endpoint's only process is replaced. It has half of its connections, so that both
+    together are not more than what is left free elsewhere."""
+
+    def half(number: int) -> int:
+        return -(-number // 2)
+
+    size = int(instance["settings"]["default_pool_size"])
+    return PgbouncerInstance(
+        **{
+            **instance,
+            "name": f"{instance['name']}{STANDIN}",
+            "unit": f"pgbouncer-standin@{instance['name']}.service",
+            "database_limits": {name: half(limit) for name, limit in instance["database_limits"].items()},
+            "start_settings": {**instance["start_settings"], "peer_id": 2},
+            "settings": {**instance["settings"], "default_pool_size": half(size), "min_pool_size": 0},
+        }
+    )
+
+
 def _instance(pool: Pool, process: int, settings: Settings, topology: Topology) -> PgbouncerInstance:
     users = read_users(settings)
     databases = list(read_databases(settings))
@@ -74,13 +110,12 @@ def _instance(pool: Pool, process: int, settings: Settings, topology: Topology) 
         databases=databases,
         # A user made later opens a pool that the budget has not counted: the database's limit keeps it within.
         database_limits={database: pools(users, database) * pool.share(pool.pool_size) for database in databases},
-        peers={other: f"/run/pgbouncer/{instance_name(pool, other)}" for other in range(1, pool.processes + 1)}
-        if pool.processes > 1
-        else {},
+        peers=_peers(pool),
         connect_query=CONNECT_QUERY if primary else "",
         start_settings={
             **({"resolv_conf": RESOLV_CONF} if straight else {}),
-            **({"so_reuseport": 1, "peer_id": process} if pool.processes > 1 else {}),
+            "so_reuseport": 1,
+            "peer_id": process,
         },
         settings={**_settings(pool), **_tls(directory(settings, "pgbouncer"))},
     )

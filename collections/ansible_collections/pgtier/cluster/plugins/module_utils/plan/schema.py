@@ -180,7 +180,8 @@ class Haproxy(TypedDict):
 
 class PgbouncerInstance(TypedDict):
     """One `pgbouncer@NAME` unit: a process with an endpoint's pools, or one of several that share the endpoint's port.
-    A request to cancel may reach another process than its client's; `peers` are all of them, by their number.
+    A request to cancel may reach another process than its client's; `peers` are all of them, by their number. An
+    endpoint with one process has a stand-in, which runs while that one is replaced.
 
     Passwords are looked up by `lookup_host` and `lookup_port`.
     `database_limits` are server connections to each database, all users together. `connect_query` is run on each new
@@ -199,7 +200,7 @@ class PgbouncerInstance(TypedDict):
     lookup_port: int
     databases: list[str]
     database_limits: dict[str, int]
-    peers: dict[int, str]
+    peers: dict[str, str]
     connect_query: str
     start_settings: dict[str, str | int]
     settings: dict[str, str | int | float]
@@ -315,6 +316,7 @@ class Pgbouncer(TypedDict):
     those of the pools that a planned switchover holds back, `admin` is let in there from `own_networks`."""
 
     instances: list[PgbouncerInstance]
+    standins: list[PgbouncerInstance]
     consoles: list[PgbouncerConsole]
     admin: str
     own_networks: list[str]

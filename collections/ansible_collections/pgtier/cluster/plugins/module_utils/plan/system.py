@@ -27,6 +27,8 @@ def sysctl(*, member: bool, proxy: bool, shared_buffers_mb: int | None = None) -
     if proxy:
         # Each pooled connection to a server takes a port on this side.
         settings["net.ipv4.ip_local_port_range"] = "10240 65535"
+        # A client in the queue of a process that stops listening goes to another one that shares the port.
+        settings["net.ipv4.tcp_migrate_req"] = 1
     if member:
         settings |= {
             # An allocation fails in one session rather than the OOM killer taking the postmaster.

@@ -131,7 +131,7 @@ def test_processes_of_an_endpoint_share_what_it_has() -> None:
     assert (third["unit"], third["endpoint"], third["port"]) == ("pgbouncer@replica.3.service", "replica", 6442)
     assert third["start_settings"]["so_reuseport"] == 1 and third["start_settings"]["peer_id"] == 3
     assert third["peers"] == {
-        number: f"/run/pgbouncer/replica{suffix}" for number, suffix in ((1, ""), (2, ".2"), (3, ".3"))
+        number: f"/run/pgbouncer/replica{suffix}" for number, suffix in (("1", ""), ("2", ".2"), ("3", ".3"))
     }
     sizes = [third["settings"][name] for name in ("default_pool_size", "max_client_conn", "min_pool_size")]
     assert sizes == [7, 334, 7]
@@ -139,8 +139,20 @@ def test_processes_of_an_endpoint_share_what_it_has() -> None:
     assert term["text"] == "replica: 2 pools x 7 connections x 3 processes x 2 proxies = 84"
     (reads,) = (one for one in made["pgbouncer"]["route"]["reads"]["endpoints"] if one["name"] == "replica.pgtier")
     assert len(reads["consoles"]) == 3
-    # Alone, an endpoint has no peers and no port to share.
-    assert instances["primary"]["peers"] == {} and "so_reuseport" not in instances["primary"]["start_settings"]
+
+
+def test_a_process_alone_has_a_stand_in() -> None:
+    made = plan(pgbouncer_endpoints={"replica": {"processes": 2}})["pgbouncer"]
+    instances, standins = ({one["name"]: one for one in made[key]} for key in ("instances", "standins"))
+    assert list(standins) == ["primary.standin", "primary_session.standin", "replica_session.standin"]
+    own, standin = instances["primary"], standins["primary.standin"]
+    assert (own["port"], own["peers"]) == (standin["port"], standin["peers"])
+    assert list(own["peers"].values()) == ["/run/pgbouncer/primary", "/run/pgbouncer/primary.standin"]
+    assert [one["start_settings"]["peer_id"] for one in (own, standin)] == [1, 2]
+    assert standin["unit"] == "pgbouncer-standin@primary.service"
+    assert [one["settings"]["default_pool_size"] for one in (own, standin)] == [20, 10]
+    assert [one["database_limits"]["app"] for one in (own, standin)] == [40, 20]
+    assert "/run/pgbouncer/primary.standin/.s.PGSQL.6432" in made["route"]["primary"]["consoles"]
 
 
 def test_modes_have_their_own_settings() -> None:
