@@ -149,11 +149,14 @@ class Report:
 class Load:
     """Clients that run. `stop` ends them, each after what it is about; then `report` is what they saw."""
 
-    def __init__(self, tier: Tier, table: str, writers: Sequence[str], readers: Sequence[str], pause: float) -> None:
+    def __init__(
+        self, tier: Tier, table: str, writers: Sequence[str], readers: Sequence[str], pause: float, lifetime: float
+    ) -> None:
         self.tier, self.table, self.report = tier, table, Report(table)
+        common = {"table": table, "pause": pause, "lifetime": lifetime}
         self._processes = [
-            _start({"table": table, "writers": list(writers), "readers": [], "pause": pause}),
-            _start({"table": table, "writers": [], "readers": list(readers), "pause": pause}),
+            _start({**common, "writers": list(writers), "readers": []}),
+            _start({**common, "writers": [], "readers": list(readers)}),
         ]
         self._over = False
 
@@ -196,9 +199,15 @@ class Load:
 
 
 @contextmanager
-def running(tier: Tier, writers: int = CLIENTS, readers: int = CLIENTS, pause: float = PAUSE_SECONDS) -> Iterator[Load]:
+def running(
+    tier: Tier,
+    writers: int = CLIENTS,
+    readers: int = CLIENTS,
+    pause: float = PAUSE_SECONDS,
+    lifetime: float = float("inf"),
+) -> Iterator[Load]:
     """A load on the endpoints `primary` and `replica`, spread over the proxies. Its table is gone
-    afterwards."""
+    afterwards. `lifetime` is after how many seconds a client makes a new connection, as pools of applications do."""
     table = f"load_{uuid.uuid4().hex[:12]}"
     proxies = len(tier.groups["proxy"])
     with tier.connect("primary") as connection:
@@ -213,6 +222,7 @@ def running(tier: Tier, writers: int = CLIENTS, readers: int = CLIENTS, pause: f
         [tier.conninfo("primary", proxy=number % proxies, connect_timeout=60) for number in range(writers + 1)],
         [tier.conninfo("replica", proxy=number % proxies, connect_timeout=60) for number in range(readers)],
         pause,
+        lifetime,
     )
     try:
         load.wait()
@@ -250,19 +260,24 @@ def _start(work: dict[str, Any]) -> subprocess.Popen[str]:
 class Client:
     """Keeps its connection, and after an error connects anew, as an application does."""
 
-    def __init__(self, conninfo: str, seen: dict[str, list[Any]]) -> None:
+    def __init__(self, conninfo: str, seen: dict[str, list[Any]], lifetime: float) -> None:
         self.conninfo = conninfo
+        self.lifetime = lifetime
+        self.made = 0.0
         self.seen = seen
         self.connection: psycopg.AsyncConnection[Any] | None = None
         self.warned = False
 
     async def connected(self) -> psycopg.AsyncConnection[Any] | None:
+        if self.connection is not None and time.monotonic() - self.made > self.lifetime:
+            await self.connection.close()
         if self.connection is None or self.connection.closed:
             try:
                 self.connection = await psycopg.AsyncConnection.connect(self.conninfo, autocommit=True)
             except psycopg.Error as error:
                 self.fail("connect", error)
                 return None
+            self.made = time.monotonic()
             self.connection.add_notice_handler(self._notice)
         return self.connection
 
@@ -340,7 +355,7 @@ async def clients(work: dict[str, Any], over: asyncio.Event) -> dict[str, list[A
     table, at_work = work["table"], asyncio.Semaphore(0)
 
     async def turns(conninfo: str, number: int, kind: str) -> None:
-        client = Client(conninfo, seen)
+        client = Client(conninfo, seen, work["lifetime"])
         # Not all in one instant.
         await asyncio.sleep(work["pause"] * number / 50)
         for sequence in itertools.count(1):

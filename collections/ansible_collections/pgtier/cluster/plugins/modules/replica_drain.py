@@ -138,6 +138,9 @@ def _await_left(given: dict[str, Any], addresses: set[str], commands: Sequence[s
     if given["instances"]:
         found = discover(given["socket_directory"], given["os_user"])
         instances = choose(found, given["instances"], given["socket_directory"])
+    for instance in instances:
+        # Passwords are looked up by way of HAProxy, over a connection that a drained server keeps.
+        instance.console.execute('RECONNECT "pgbouncer_lookup"')
     left: dict[str, int] = {}
 
     def gone() -> bool | None:

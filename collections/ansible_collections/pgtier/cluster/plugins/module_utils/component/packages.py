@@ -46,13 +46,45 @@ def install(host: Host, packages: Sequence[str]) -> list[str]:
             notes.append("finished an installation that had been interrupted (dpkg --configure -a)")
             ran = _apt(host, "install", packages)
         if ran.code != 0 and any(sign in ran.output for sign in _STALE_LISTS):
-            updated = host.run(["apt-get", "update", "-q", *_LOCK], environment=_ENVIRONMENT)
-            if updated.code != 0:
-                raise ComponentError(_failure("apt-get update", updated))
+            refresh(host)
             ran = _apt(host, "install", packages)
     if ran.code != 0:
         raise ComponentError(_failure(f"apt-get install {' '.join(packages)}", ran))
     return notes
+
+
+def refresh(host: Host) -> None:
+    """Read the lists of what there is anew."""
+    ran = host.run(["apt-get", "update", "-q", *_LOCK], environment=_ENVIRONMENT)
+    if ran.code != 0:
+        raise ComponentError(_failure("apt-get update", ran))
+
+
+def simulate(host: Host, packages: Sequence[str], reinstall: bool) -> str:
+    """What apt says that `upgrade` would do."""
+    ran = _apt(host, "install", packages, "--simulate", *_how(reinstall))
+    if ran.code != 0:
+        raise ComponentError(_failure(f"apt-get --simulate install {' '.join(packages)}", ran))
+    return ran.output
+
+
+def upgrade(host: Host, packages: Sequence[str], reinstall: bool) -> None:
+    """Bring installed packages, and what they need, to their newest version, while services go on as they are."""
+    with _services_stay_down(host) as ours:
+        if not ours:
+            raise ComponentError(
+                f"{POLICY} on this host is not pgtier's, so packages might restart their services whenever they like. "
+                "Remove it for the time of the update"
+            )
+        # What an earlier run was killed in is finished first.
+        host.run(["dpkg", "--force-confdef", "--force-confold", "--configure", "-a"], environment=_ENVIRONMENT)
+        ran = _apt(host, "install", packages, *_how(reinstall))
+    if ran.code != 0:
+        raise ComponentError(_failure(f"apt-get install {' '.join(packages)}", ran))
+
+
+def _how(reinstall: bool) -> list[str]:
+    return ["--reinstall"] if reinstall else ["--only-upgrade"]
 
 
 def is_our_policy(host: Host) -> bool:
@@ -73,9 +105,9 @@ def _services_stay_down(host: Host) -> Iterator[bool]:
         host.path(POLICY).unlink(missing_ok=True)
 
 
-def _apt(host: Host, verb: str, packages: Sequence[str]) -> Ran:
+def _apt(host: Host, verb: str, packages: Sequence[str], *options: str) -> Ran:
     return host.run(
-        ["apt-get", verb, "-q", "-y", "--no-install-recommends", *_LOCK, *_KEEP, "--", *packages],
+        ["apt-get", verb, "-q", "-y", "--no-install-recommends", *options, *_LOCK, *_KEEP, "--", *packages],
         environment=_ENVIRONMENT,
     )
 

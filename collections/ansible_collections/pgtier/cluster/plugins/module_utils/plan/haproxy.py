@@ -65,9 +65,9 @@ def _backend(target: Target, settings: Settings, topology: Topology) -> HaproxyB
 def _check(target: Target, settings: Settings) -> str:
     if target == "primary":
         return "/primary"
-    # A replica that replays an archive passes /replica too, hence the demand that it streams. Only Patroni 4.1 and later
-    # know it; 4.0 takes no notice. There an archive does not make it count as caught up either, for both bounds on lag
-    # go by what it has replayed, wherever that came from.
+    # A replica that replays an archive passes /replica too, hence the demand that it streams. Only Patroni 4.1 and
+    # later know it; 4.0 takes no notice. There an archive does not make it count as caught up either, for both bounds
+    # on lag go by what it has replayed, wherever that came from.
     streaming = "replication_state=streaming"
     if target == "analytics":
         # A long report holds replay up: a bound on lag would close the endpoint whenever it is used.
