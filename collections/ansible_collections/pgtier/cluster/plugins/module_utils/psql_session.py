@@ -88,7 +88,7 @@ class Session:
             self._carrier.stdout.close()
         self._input = (self._carrier or self._process).stdin
 
-    def query(self, statement: str, timeout: float = 5.0) -> list[dict[str, str]]:
+    def query(self, statement: str, timeout: float = 15.0) -> list[dict[str, str]]:
         self.send(statement)
         return self.answer(timeout)
 
