@@ -20,6 +20,7 @@ ORDER = [
     "test_encryption",
     "test_scan",
     "test_strangers",
+    "test_firewall",
     "test_impostors",
     "test_expiry",
 ]
