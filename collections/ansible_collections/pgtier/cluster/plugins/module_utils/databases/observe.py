@@ -117,7 +117,7 @@ def observe(desired: Desired, query: Query) -> Server:
         },
         available=dict(query(MAINTENANCE, _AVAILABLE)),
         functions={signature: frozenset(names) for signature, names in functions.items()},
-        maintenance=next(acl for (name, *_), acl in found.items() if name == MAINTENANCE),
+        maintenance=next(acl for (name, *_others), acl in found.items() if name == MAINTENANCE),
         lookup_schema=_schemas(query(MAINTENANCE, _SCHEMAS), []).get(SCHEMA),
         lookup=_lookup(query(MAINTENANCE, _LOOKUP)),
     )

@@ -95,7 +95,7 @@ def addresses(reply: bytes) -> list[str]:
     count = int(struct.unpack_from("!H", reply, 6)[0])
     at = reply.index(b"\0", 12) + 5
     found = []
-    for _ in range(count):
+    for _number in range(count):
         size = int(struct.unpack_from("!H", reply, at + 10)[0])
         found.append(ipaddress.ip_address(reply[at + 12 : at + 12 + size]))
         at += 12 + size

@@ -74,7 +74,7 @@ def test_command_over_the_socket(tmp_path: Path) -> None:
 
     def answer() -> None:
         for text in ("\n", "No such server.\n"):
-            connection, _ = listener.accept()
+            connection, _address = listener.accept()
             connection.recv(100)
             connection.sendall(text.encode())
             connection.close()

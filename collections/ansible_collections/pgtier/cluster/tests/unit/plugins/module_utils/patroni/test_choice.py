@@ -112,7 +112,7 @@ def test_transactions_of_the_pools_are_told_from_those_of_sessions() -> None:
 
 
 def test_a_long_transaction_and_a_pause_are_named() -> None:
-    inside, _ = transactions(SERVERS, ACTIVITY)
+    inside, _others = transactions(SERVERS, ACTIVITY)
     paused, long = against_pause(["proxy1/primary"], inside, LIMITS)
     assert "proxy1/primary" in paused
     assert "pid 11 of app in app from 10.9.9.9:4711, web, 70 s old" in long and "pid 12" not in long

@@ -45,7 +45,7 @@ def test_restart(pair: tuple[FakeMember, FakeMember]) -> None:
     asked: list[Any] = []
     pair[1].posts["/restart"] = lambda body: (asked.append(body), (200, "restarted successfully"))[1]  # type: ignore[func-returns-value]
     subject.restart(client(pair), "pg2", cluster(pair), {}, wait())
-    assert asked == [{}] and not any(method == "POST" for method, *_ in pair[0].requests)
+    assert asked == [{}] and not any(method == "POST" for method, *_rest in pair[0].requests)
 
 
 def test_a_restart_that_fails_is_quoted(pair: tuple[FakeMember, FakeMember]) -> None:
@@ -89,7 +89,7 @@ def test_a_copy_that_is_under_way_is_not_begun_anew(pair: tuple[FakeMember, Fake
     pair[1].says = {"role": "replica", "state": "creating replica"}
     copied(pair[1], 0.3)
     subject.reinit(client(pair), "pg2", cluster(pair), {}, wait())
-    assert not any(method == "POST" for method, *_ in pair[1].requests)
+    assert not any(method == "POST" for method, *_rest in pair[1].requests)
 
 
 def test_a_copy_that_takes_longer_goes_on(pair: tuple[FakeMember, FakeMember]) -> None:

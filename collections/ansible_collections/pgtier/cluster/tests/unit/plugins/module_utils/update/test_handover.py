@@ -33,7 +33,7 @@ class Systemd(Host):
     def sleep(self, seconds: float) -> None:
         self.clock += seconds
         for name, moment in list(self.leave.items()):
-            if any(one == name for _, one, _ in self.told) and moment != BUSY and self.clock >= moment:
+            if any(one == name for _first, one, _last in self.told) and moment != BUSY and self.clock >= moment:
                 self.end(name)
 
     def end(self, name: str) -> None:
@@ -98,7 +98,7 @@ STANDIN = [{"name": "a.standin", "unit": "pgbouncer-standin@a.service"}]
 def test_a_stand_in_is_there_before_the_process_is_told_to_end_and_goes_after_it() -> None:
     host = Systemd(a=2.0)
     report = handover.replace_all(host, instances("a"), STANDIN, 60, host.console)
-    assert [(name, command) for _, name, command in host.told] == [
+    assert [(name, command) for _first, name, command in host.told] == [
         ("pgbouncer-standin@a.service", "start"),
         ("a", "SHUTDOWN WAIT_FOR_CLIENTS"),
         ("a.standin", "SHUTDOWN WAIT_FOR_CLIENTS"),
@@ -111,7 +111,10 @@ def test_a_stand_in_is_there_before_the_process_is_told_to_end_and_goes_after_it
 def test_idle_clients_are_let_go_when_their_time_is_over() -> None:
     host = Systemd(a=IDLE)
     report = handover.replace_all(host, instances("a"), [], 60, host.console)
-    assert [command for _, _, command in host.told] == ["SHUTDOWN WAIT_FOR_CLIENTS", "SHUTDOWN WAIT_FOR_SERVERS"]
+    assert [command for _first, _name, command in host.told] == [
+        "SHUTDOWN WAIT_FOR_CLIENTS",
+        "SHUTDOWN WAIT_FOR_SERVERS",
+    ]
     assert host.told[1][0] == pytest.approx(60, abs=1)
     assert report.cut == {"a": 1}
 
@@ -119,7 +122,7 @@ def test_idle_clients_are_let_go_when_their_time_is_over() -> None:
 def test_a_transaction_that_does_not_end_has_a_grace() -> None:
     host = Systemd(a=BUSY)
     handover.replace_all(host, instances("a"), [], 60, host.console)
-    assert [command for _, _, command in host.told] == [
+    assert [command for _first, _name, command in host.told] == [
         "SHUTDOWN WAIT_FOR_CLIENTS",
         "SHUTDOWN WAIT_FOR_SERVERS",
         "SHUTDOWN",
@@ -130,7 +133,7 @@ def test_a_transaction_that_does_not_end_has_a_grace() -> None:
 def test_processes_of_one_endpoint_take_turns() -> None:
     host = Systemd(**{"a": 1.0, "a.2": 0.0})
     handover.replace_all(host, instances("a", "a.2"), [], 60, host.console)
-    assert [name for _, name, _ in host.told] == ["a", "a.2"]
+    assert [name for _first, name, _last in host.told] == ["a", "a.2"]
     assert host.told[1][0] >= 1.0
 
 
