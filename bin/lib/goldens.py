@@ -34,15 +34,15 @@ def _trusted(plan: Plan) -> Iterator[tuple[str, Context]]:
 
 
 def _each_host(plan: Plan) -> Iterator[tuple[str, Context]]:
-    yield from ((host, {"host": host}) for host in plan["hosts"])
+    yield from ((host, {"inventory_hostname": host}) for host in plan["hosts"])
 
 
 def _each_firewall(plan: Plan) -> Iterator[tuple[str, Context]]:
-    yield from ((host, {"host": host}) for host in plan["firewall"]["hosts"])
+    yield from ((host, {"inventory_hostname": host}) for host in plan["firewall"]["hosts"])
 
 
 def _each_etcd_member(plan: Plan) -> Iterator[tuple[str, Context]]:
-    yield from ((host, {"host": host}) for host in plan["etcd"]["members"])
+    yield from ((host, {"inventory_hostname": host}) for host in plan["etcd"]["members"])
 
 
 def _each_instance(plan: Plan) -> Iterator[tuple[str, Context]]:
