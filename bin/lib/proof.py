@@ -179,10 +179,24 @@ def lab_steps() -> Iterator[Step]:
     yield pytest_step("lab", "lab life cycle", "tests/lab")
 
 
+# Scenarios of many minutes under load, which want a computer of their own: run when they are asked for.
+LONG = {"operations", "scale_out"}
+
+
 def molecule_steps() -> Iterator[Step]:
     """Every scenario that is there: one that is added is run without being named anywhere."""
+    return scenario_steps("molecule", lambda scenario: scenario not in LONG)
+
+
+def load_steps() -> Iterator[Step]:
+    return scenario_steps("load", LONG.__contains__)
+
+
+def scenario_steps(group: str, chosen: Callable[[str], bool]) -> Iterator[Step]:
     for config in sorted((TOP / "molecule").glob("*/molecule.yml")):
         scenario = config.parent.name
+        if not chosen(scenario):
+            continue
         sequence = yaml.safe_load(config.read_text())["scenario"]["test_sequence"]
 
         def count(status: int, output: str, scenario: str = scenario, sequence: list[str] = sequence) -> Count:
@@ -190,7 +204,7 @@ def molecule_steps() -> Iterator[Step]:
             return counted if status == 0 or counted.failed else counted + Count(0, 1, (f"molecule: {status}",))
 
         yield Step(
-            "molecule",
+            group,
             f"molecule {scenario}",
             ["molecule", "test", "--scenario-name", scenario],
             count,
@@ -205,7 +219,9 @@ GROUPS: dict[str, Callable[[], Iterator[Step]]] = {
     "unit": unit_steps,
     "lab": lab_steps,
     "molecule": molecule_steps,
+    "load": load_steps,
 }
+ON_REQUEST = {"load"}
 
 
 def execute(step: Step, log: Path) -> tuple[int, str]:
@@ -287,7 +303,9 @@ def main(names: list[str]) -> int:
     results: list[Result] = []
     empty: list[str] = []
     for name, steps in GROUPS.items():
-        if names and name not in names:
+        if name not in names and (names or name in ON_REQUEST):
+            if not names:
+                print(f"==> not run: group {name}, which bin/test {name} runs", flush=True)
             continue
         ran = [run(step) for step in steps()]
         results += ran
