@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.pgtier.cluster.plugins.module_utils.tls.issue import certify
+from ansible_collections.pgtier.cluster.plugins.module_utils.tls.pki import certificate_pem, make_authority
 from ansible_collections.pgtier.cluster.plugins.module_utils.tls.request import Host, Request
 
 SOURCE = Path(__file__).parent.parent / "roles" / "pgbouncer" / "files" / "route"
@@ -373,7 +374,7 @@ def free_port() -> int:
 class Running:
     """The route as a process, with an HAProxy and a PostgreSQL that answer what a test says."""
 
-    def __init__(self, folder: Path, primary_answers: bytes) -> None:
+    def __init__(self, folder: Path, primary_answers: bytes, ca_file: str = "") -> None:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(folder / "haproxy"))
         listener.listen()
@@ -384,7 +385,7 @@ class Running:
             "port": self.at,
             "relay": "127.0.0.2",
             "haproxy": str(folder / "haproxy"),
-            "ca_file": "",
+            "ca_file": ca_file,
             "user": "probe",
             "primary": {"name": "primary.pgtier", "backend": "primary", "consoles": []},
             "reads": {
@@ -423,8 +424,8 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(folder: Path, primary_answers: bytes) -> Any:
-    made = Running(folder, primary_answers)
+def running(folder: Path, primary_answers: bytes, ca_file: str = "") -> Any:
+    made = Running(folder, primary_answers, ca_file)
     try:
         yield made
     finally:
@@ -461,6 +462,23 @@ def test_a_reload_takes_up_new_members_and_loses_no_question(tmp_path: Path) -> 
         assert asker.recv(512)[:2] == query("primary.pgtier", 1)[:2]
         # What only a new process can take up ends this one, in order: systemd starts the next.
         path.write_text(json.dumps(config | {"port": free_port()}))
+        route.process.send_signal(signal.SIGHUP)
+        assert route.process.wait(timeout=5) == 0
+
+
+def test_another_authority_is_taken_up_by_a_new_process(tmp_path: Path) -> None:
+    """This one would take members with certificates of the new one for impostors, and tell nobody where they are."""
+    trusted = tmp_path / "ca.crt"
+
+    def authority() -> str:
+        return certificate_pem(make_authority("main", 1, datetime.now(UTC)).certificate)
+
+    trusted.write_text(authority())
+    with running(tmp_path, b"R", str(trusted)) as route, route.asker():
+        route.process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert route.process.poll() is None
+        trusted.write_text(authority())
         route.process.send_signal(signal.SIGHUP)
         assert route.process.wait(timeout=5) == 0
 

@@ -28,7 +28,7 @@ def heard(tier: Tier, witness: Witness, artefacts: Path, tmp_path_factory: pytes
     witness.heard("ansible, site", output)
     (artefacts / "site.log").write_text(output)
     assert status == 0, output[-5000:]
-    assert f"CREATE ROLE {GIVEN}" in output, "it was not as loud as it should be"
+    assert f'CREATE ROLE "{GIVEN}"' in output, "it was not as loud as it should be"
     witness.note_secrets()
     return witness
 

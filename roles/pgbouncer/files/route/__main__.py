@@ -160,7 +160,8 @@ def say(what: str) -> None:
 def main(path: str) -> None:
     def read() -> dict[str, Any]:
         found: dict[str, Any] = json.loads(Path(path).read_text())
-        return found
+        # The certificates trusted are a part of it: a new authority's members would be taken for impostors.
+        return found | {"trusted": Path(found["ca_file"]).read_text() if found["ca_file"] else ""}
 
     asked_to_reload = threading.Event()
     signal.signal(signal.SIGHUP, lambda *_: asked_to_reload.set())
