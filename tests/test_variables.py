@@ -13,8 +13,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bin" / "lib"))
 
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.option import Option  # noqa: E402
-from ansible_collections.pgtier.cluster.plugins.module_utils.plan.options import OPTIONS, PREFIXES, ROLES  # noqa: E402
-from documents import documents, options_of  # noqa: E402
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.options import (  # noqa: E402
+    BY_ROLE,
+    OPTIONS,
+    PREFIXES,
+)
+from documents import documents  # noqa: E402
 
 DOCUMENTS = documents(ROOT)
 
@@ -28,11 +32,11 @@ def test_document_is_up_to_date(path: Path) -> None:
     assert path.is_file() and path.read_text() == DOCUMENTS[path], "run bin/generate"
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", BY_ROLE)
 def test_defaults_and_specs_agree_with_the_options(role: str) -> None:
     specs = read(role, "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     defaults = read(role, "defaults/main.yml")
-    options = {option.name: option for option in options_of(role)}
+    options = {option.name: option for option in BY_ROLE[role]}
     assert specs.keys() == options.keys()
     assert defaults == {name: spec["default"] for name, spec in specs.items() if "default" in spec}
     assert defaults == {name: option.default for name, option in options.items() if option.default is not None}
@@ -55,7 +59,7 @@ def agree(spec: dict[str, Any], option: Option) -> None:
 
 @pytest.mark.parametrize("option", OPTIONS.values(), ids=lambda option: option.name)
 def test_option_is_well_made(option: Option) -> None:
-    assert option.role in ROLES
+    assert option in BY_ROLE[option.role]
     assert option.name.startswith(PREFIXES) or option.name == "databases"
     assert option.description[0].isupper() or option.description[0] == "`"
     assert option.description.endswith(".")

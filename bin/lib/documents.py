@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.option import Option
-from ansible_collections.pgtier.cluster.plugins.module_utils.plan.options import OPTIONS, ROLES
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.options import BY_ROLE, OPTIONS, ROLES
 
-_GENERATED = "Made by bin/generate from module_utils/plan/options.py"
+_GENERATED = "Made by bin/generate from module_utils/plan/options"
 _SUMMARIES = {
     "system": "Packages and kernel settings of a host",
     "firewall": "What a host lets in, as the plan's openings say",
@@ -40,10 +40,6 @@ def documents(root: Path) -> dict[Path, str]:
     return files
 
 
-def options_of(role: str) -> list[Option]:
-    return [option for option in OPTIONS.values() if option.role == role]
-
-
 def described(option: Option) -> str:
     """The description with what else bounds the value."""
     parts = [option.description]
@@ -55,8 +51,12 @@ def described(option: Option) -> str:
 
 
 def defaults(role: str) -> str:
-    lines = ["---", f"# {_GENERATED}.", "# Variables whose default is computed stand in meta/argument_specs.yml only."]
-    for option in options_of(role):
+    lines = [
+        "---",
+        f"# {_GENERATED}/{role}.py.",
+        "# Variables whose default is computed stand in meta/argument_specs.yml only.",
+    ]
+    for option in BY_ROLE[role]:
         if option.default is not None:
             lines += ["", *textwrap.wrap(described(option), 118, initial_indent="# ", subsequent_indent="# ")]
             # `databases` is the role's name itself, which is as clear a prefix as there can be.
@@ -70,12 +70,12 @@ def argument_specs(role: str) -> str:
         "argument_specs": {
             "main": {
                 "short_description": _SUMMARIES[role],
-                "options": {option.name: _spec(option) for option in options_of(role)},
+                "options": {option.name: _spec(option) for option in BY_ROLE[role]},
             }
         }
     }
     text = yaml.dump(specs, Dumper=Dumper, sort_keys=False, width=120, allow_unicode=True)
-    return f"---\n# {_GENERATED}.\n{text}"
+    return f"---\n# {_GENERATED}/{role}.py.\n{text}"
 
 
 def _spec(option: Option) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def variables_table() -> str:
     for role in ROLES:
         lines += ["", f"## {role}", "", f"{_SUMMARIES[role]}.", ""]
         lines += ["| Variable | Type | Default | Meaning |", "|---|---|---|---|"]
-        for option in options_of(role):
+        for option in BY_ROLE[role]:
             lines += _rows(option, option.name, top=True)
     return "\n".join(lines) + "\n"
 
