@@ -6,8 +6,10 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# Of srv_admin_state: put into maintenance, or drained, by a command. The other bits say the same for other reasons.
+# Of srv_admin_state: put into maintenance, or drained, by a command. More bits say the same for other reasons, and one
+# above them where the server's name is from.
 MAINTENANCE, DRAINED = 0x01, 0x08
+_TAKEN_OUT = 0x3F
 _RUNNING = "2"
 _UNCHECKED = "0"
 
@@ -42,34 +44,33 @@ def command(path: str, text: str) -> str:
         raise HaproxyError(f"HAProxy does not answer at {path}: {error}; see `systemctl status haproxy`") from None
 
 
-def servers(path: str, backends: Sequence[str]) -> list[Server]:
-    return [server for backend in backends for server in parse(command(path, f"show servers state {backend}"), backend)]
+def servers(path: str, backends: Sequence[str] | None = None) -> list[Server]:
+    """Those of the backends, or of all that there are."""
+    questions = ["show servers state"] if backends is None else [f"show servers state {one}" for one in backends]
+    return [server for text in questions for server in parse_servers(text, command(path, text))]
 
 
-def parse(state: str, backend: str) -> list[Server]:
-    """The answer to `show servers state BACKEND`."""
-    lines = state.splitlines()
+def sessions(path: str) -> dict[tuple[str, str], int]:
+    """How many each server has, by its backend and name."""
+    return parse_sessions(command(path, "show stat"))
+
+
+def parse_servers(question: str, answer: str) -> list[Server]:
+    """What `show servers state`, with a backend or without, is answered with."""
+    lines = answer.splitlines()
     header = next((line[2:].split() for line in lines if line.startswith("# ")), None)
     if header is None:
-        raise HaproxyError(f"HAProxy has no backend {backend}: {state.strip()!r}")
+        raise HaproxyError(f"HAProxy answers `{question}` with {answer.strip()!r} instead of servers")
     table = [line.split() for line in lines if line and not line.startswith("#")]
     return [_server(dict(zip(header, row, strict=True))) for row in table if len(row) == len(header)]
 
 
-def plan(state: str, name: str, seen: Sequence[Server]) -> list[str]:
-    """Commands that bring a server to `drained` or `ready` in all backends that have it. Raises ValueError."""
-    own = [server for server in seen if server.name == name]
-    if not own:
-        known = ", ".join(sorted({server.name for server in seen}))
-        raise ValueError(f"HAProxy has no server {name} for reads; it has {known or 'none'}")
-    if state == "drained":
-        if kept := [server.backend for server in own if server.admin & MAINTENANCE]:
-            raise ValueError(
-                f"somebody has put {name} into maintenance in {', '.join(kept)}; end that first, with "
-                f"`set server {kept[0]}/{name} state ready` at HAProxy's socket"
-            )
-        return [f"set server {one.backend}/{name} state drain" for one in own if not one.admin & DRAINED]
-    return [f"set server {one.backend}/{name} state ready" for one in own if one.admin]
+def parse_sessions(stat: str) -> dict[tuple[str, str], int]:
+    """The answer to `show stat`."""
+    lines = [line for line in stat.splitlines() if line.strip()]
+    header = lines[0].lstrip("# ").split(",") if lines else []
+    rows = [dict(zip(header, line.split(","), strict=False)) for line in lines[1:]]
+    return {(row["pxname"], row["svname"]): int(row["scur"]) for row in rows if row.get("scur")}
 
 
 def tell(path: str, commands: Sequence[str]) -> None:
@@ -84,5 +85,5 @@ def _server(row: Mapping[str, str]) -> Server:
         name=row["srv_name"],
         address=row["srv_addr"],
         up=row["srv_op_state"] == _RUNNING and row["srv_check_result"] != _UNCHECKED,
-        admin=int(row["srv_admin_state"]),
+        admin=int(row["srv_admin_state"]) & _TAKEN_OUT,
     )

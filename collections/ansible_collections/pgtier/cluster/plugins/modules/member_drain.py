@@ -1,38 +1,56 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: Apache-2.0
-"""Lead clients away from a member, on a proxy."""
+"""Lead connections away from a member, on a proxy, and back."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: member_drain
-short_description: Drain a member on a proxy, and wait until no connection leads to it
+short_description: Take a member out of the endpoints, and put it back
 version_added: 0.1.0
 description:
-  - Sets the member's servers in HAProxy to the state drain. New connections go elsewhere, and pools of reads leave it
-    statement by statement.
-  - Then waits until no connection of a pool and no session of HAProxy leads to it, or until O(wait) is over. Clients
-    that keep a session for ever are not waited for longer than that.
-  - The state lasts until HAProxy is reloaded. A member that HAProxy does not know is drained.
+  - Run it on every proxy. It tells the HAProxy of the host, which PgBouncer's pools of reads go by.
+  - HAProxy keeps it in mind until it is reloaded, so an interrupted operation leaves a member drained. Running
+    V(ready) puts that right.
 options:
-  name:
-    description: Name of the member, which is that of its servers in HAProxy.
+  member:
+    description: The member, by the name that HAProxy has for it.
     type: str
     required: true
-  address:
-    description: Address of the member, by which PgBouncer's connections are told.
+  state:
+    description:
+      - V(drained) takes a replica out for a while. It returns when none of O(instances) has a connection to it any
+        more. Statements under way end in their time, and no client notices. What a replica is left with are sessions,
+        of pools in session mode and of direct ports; they stay until they end, or the replica does.
+      - V(ready) puts it back, and returns when HAProxy takes it for fit.
+      - V(leaving) is for a member that is about to be removed from the cluster. It is taken out of all backends, and
+        sessions are waited for as well, of every PgBouncer and of HAProxy. Those that are still there when the time is
+        over are counted, and the member stays out. One that HAProxy does not know has left already.
     type: str
+    choices: [drained, ready, leaving]
     required: true
+  backends:
+    description: HAProxy's backends that lead to replicas. V(leaving) takes all that there are.
+    type: list
+    elements: str
+    default: [replica]
+  instances:
+    description: PgBouncer instances of reads in transaction mode, by name, that V(drained) waits for.
+    type: list
+    elements: str
+    default: []
   wait:
-    description: Seconds to wait at most.
+    description:
+      - Seconds to wait at most, for connections to end, or with V(ready) for HAProxy's checks.
+      - If statements are still under way by then, V(drained) puts the replica back, and the module fails.
     type: float
-    default: 30.0
-  socket:
-    description: HAProxy's administration socket.
+    default: 60.0
+  haproxy_socket:
+    description: HAProxy's socket for administrators.
     type: path
     default: /run/haproxy/admin.sock
-  pools:
-    description: Folder below which the PgBouncers have their sockets.
+  socket_directory:
+    description: Directory of the sockets of PgBouncer's instances.
     type: path
     default: /run/pgbouncer
   os_user:
@@ -45,95 +63,158 @@ attributes:
   check_mode:
     support: full
   diff_mode:
-    support: none
+    support: full
   idempotent:
     support: full
+seealso:
+  - module: pgtier.cluster.patroni_member
+  - module: pgtier.cluster.member_forget
 author: pgtier contributors (@pgtier)
 """
 
 EXAMPLES = r"""
-- name: Lead clients away
+- name: Send no more reads to pg2
   pgtier.cluster.member_drain:
-    name: pg4
-    address: 10.0.0.14
+    member: pg2
+    state: drained
+    instances: [replica]
+  become: true
+
+- name: Lead everybody away from pg4, which is to be removed
+  pgtier.cluster.member_drain:
+    member: pg4
+    state: leaving
+    wait: 30
   become: true
 """
 
 RETURN = r"""
-drained:
-  description: Backends in which the member was drained, or would be.
+commands:
+  description: What HAProxy was told, or would be.
   returned: success
   type: list
   elements: str
+  sample: [set server replica/pg2 state drain]
 left:
-  description: Connections that still led to it when the time was over.
+  description: Connections that still led to a member that is V(leaving), when the time was over.
   returned: success
   type: int
 seconds:
-  description: How long that was.
+  description: How long was waited.
   returned: success
   type: float
 """
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pgtier.cluster.plugins.module_utils.pgbouncer.console import discover, typed
+from ansible_collections.pgtier.cluster.plugins.module_utils import drain, haproxy
+from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.converge import Deadline
+from ansible_collections.pgtier.cluster.plugins.module_utils.pgbouncer.console import Instance, choose, discover
 from ansible_collections.pgtier.cluster.plugins.module_utils.postgresql import PsqlError
-from ansible_collections.pgtier.cluster.plugins.module_utils.scale.haproxy import Runtime, Server
 
 
-def pooled(wanted: dict[str, Any]) -> int:
-    """Connections of the pools on this host that lead to the member."""
-    count = 0
-    for instance in discover(wanted["pools"], wanted["os_user"]).instances:
-        try:
-            servers = typed(instance.console.tables(["SHOW SERVERS"])[0])
-        except PsqlError:  # it has just been stopped
-            continue
-        count += sum(1 for row in servers if row["addr"] == wanted["address"])
-    return count
-
-
-def connections(runtime: Runtime, servers: list[Server], wanted: dict[str, Any]) -> int:
-    sessions = runtime.sessions()
-    direct = sum(sessions.get((server.backend, server.name), 0) for server in servers)
-    # PgBouncer is asked by a program of its own for each of its processes: last, and only if nothing else is left.
-    return direct or pooled(wanted)
+class StillBusy(Exception):
+    """It is not what it was to be in time."""
 
 
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "name": {"type": "str", "required": True},
-            "address": {"type": "str", "required": True},
-            "wait": {"type": "float", "default": 30.0},
-            "socket": {"type": "path", "default": "/run/haproxy/admin.sock"},
-            "pools": {"type": "path", "default": "/run/pgbouncer"},
+            "member": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["drained", "ready", "leaving"], "required": True},
+            "backends": {"type": "list", "elements": "str", "default": ["replica"]},
+            "instances": {"type": "list", "elements": "str", "default": []},
+            "wait": {"type": "float", "default": 60.0},
+            "haproxy_socket": {"type": "path", "default": "/run/haproxy/admin.sock"},
+            "socket_directory": {"type": "path", "default": "/run/pgbouncer"},
             "os_user": {"type": "str", "default": "postgres"},
         },
         supports_check_mode=True,
     )
-    wanted: dict[str, Any] = module.params
-    runtime, begin, left = Runtime(wanted["socket"]), time.monotonic(), 0
+    given: dict[str, Any] = module.params
+    path, state, left, begin = given["haproxy_socket"], given["state"], 0, time.monotonic()
     try:
-        servers = [server for server in runtime.servers() if server.name == wanted["name"]]
-        serving = [server for server in servers if server.serving]
+        seen = haproxy.servers(path, None if state == "leaving" else given["backends"])
+        own = [server for server in seen if server.name == given["member"]]
+        told = drain.plan(state, given["member"], seen)
+        commands = drain.commands(state, told)
         if not module.check_mode:
-            for server in serving:
-                runtime.drain(server)
-            if servers:
-                while (left := connections(runtime, servers, wanted)) and time.monotonic() - begin < wanted["wait"]:
-                    time.sleep(0.5)
-    except (OSError, ValueError, PsqlError) as error:
-        module.fail_json(msg=f"{wanted['socket']}: {error}. See `systemctl status haproxy` on this host")
+            haproxy.tell(path, commands)
+            wait = Deadline(given["wait"], time.monotonic, time.sleep)
+            if state == "ready":
+                _await_serving(given, wait)
+            elif state == "drained":
+                _await_statements(given, own, told, wait)
+            elif own:
+                left = _await_everybody(given, own, wait)
+    except (haproxy.HaproxyError, PsqlError, StillBusy, ValueError) as error:
+        module.fail_json(msg=str(error))
     module.exit_json(
-        changed=bool(serving),
-        drained=[server.backend for server in serving],
+        changed=bool(told),
+        commands=commands,
         left=left,
         seconds=round(time.monotonic() - begin, 1),
+        diff=drain.diff(state, own, told),
     )
+
+
+def _await_statements(
+    given: dict[str, Any], own: Sequence[haproxy.Server], told: Sequence[haproxy.Server], wait: Deadline
+) -> None:
+    instances: list[Instance] = []
+    if given["instances"]:
+        found = discover(given["socket_directory"], given["os_user"])
+        instances = choose(found, given["instances"], given["socket_directory"])
+    for instance in instances:
+        # Passwords are looked up by way of HAProxy, over a connection that a drained server keeps.
+        instance.console.execute('RECONNECT "pgbouncer_lookup"')
+
+    def count() -> dict[str, int]:
+        return {one.name: drain.pooled(one.show(["servers"])["servers"], own) for one in instances}
+
+    if left := drain.await_none(count, wait):
+        haproxy.tell(given["haproxy_socket"], drain.commands("ready", told))
+        busy = ", ".join(f"{number} of {name}" for name, number in left.items())
+        raise StillBusy(
+            f"after {wait.seconds:g} s statements still run on {given['member']} in connections of pools ({busy}), "
+            "so it is put back; see what they are (pg_stat_activity there), and wait for them or end them"
+        )
+
+
+def _await_everybody(given: dict[str, Any], own: Sequence[haproxy.Server], wait: Deadline) -> int:
+    def pooled() -> int:
+        count = 0
+        for instance in discover(given["socket_directory"], given["os_user"]).instances:
+            try:
+                count += drain.pooled(instance.show(["servers"])["servers"], own)
+            except PsqlError:  # it has just been stopped
+                continue
+        return count
+
+    def count() -> dict[str, int]:
+        # PgBouncer is asked by a program of its own for each of its processes: last, and only if nothing else is left.
+        return {"all": drain.direct(haproxy.sessions(given["haproxy_socket"]), own) or pooled()}
+
+    return sum(drain.await_none(count, wait).values())
+
+
+def _await_serving(given: dict[str, Any], wait: Deadline) -> None:
+    seen: list[haproxy.Server] = []
+
+    def serves() -> bool | None:
+        every = haproxy.servers(given["haproxy_socket"], given["backends"])
+        seen[:] = [server for server in every if server.name == given["member"]]
+        return True if seen and all(server.serves for server in seen) else None
+
+    if wait.poll(serves) is None:
+        states = ", ".join(f"{server.backend}: {drain.described(server)}" for server in seen)
+        raise StillBusy(
+            f"after {wait.seconds:g} s HAProxy does not take {given['member']} for fit ({states}); "
+            "it may be too far behind. See `patronictl list`, and /replica of its Patroni"
+        )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pgtier.cluster.plugins.module_utils import haproxy
-from ansible_collections.pgtier.cluster.plugins.module_utils.haproxy import HaproxyError, Server
+from ansible_collections.pgtier.cluster.plugins.module_utils.haproxy import HaproxyError
 
 HEADER = "# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_port srv_check_result"
 
@@ -24,65 +24,73 @@ def state(*rows: tuple[str, int, int, int]) -> str:
     [
         (("pg1", 2, 0, 3), True, True),
         (("pg1", 2, 8, 3), True, False),
+        (("pg1", 2, 1, 3), True, False),
+        (("pg1", 2, 16, 3), True, False),
+        (("pg1", 2, 64, 3), True, True),
         (("pg1", 0, 0, 2), False, False),
         (("pg1", 0, 8, 2), False, False),
         (("pg1", 2, 0, 0), False, False),
     ],
-    ids=["fit", "drained", "down", "drained and down", "not checked yet"],
+    ids=[
+        "fit",
+        "drained",
+        "in maintenance",
+        "drained with another",
+        "named from elsewhere",
+        "down",
+        "drained and down",
+        "not checked yet",
+    ],
 )
-def test_parse(row: tuple[str, int, int, int], up: bool, serves: bool) -> None:
-    (server,) = haproxy.parse(state(row), "replica")
+def test_servers(row: tuple[str, int, int, int], up: bool, serves: bool) -> None:
+    (server,) = haproxy.parse_servers("show servers state", state(row))
     assert (server.up, server.serves) == (up, serves)
 
 
 def test_what_haproxy_says_instead_of_a_table_is_quoted() -> None:
-    with pytest.raises(HaproxyError, match="Can't find backend"):
-        haproxy.parse("Can't find backend.\n", "replica")
+    with pytest.raises(HaproxyError, match=r"state replica` with .*Can't find backend"):
+        haproxy.parse_servers("show servers state replica", "Can't find backend.\n")
 
 
-def server(name: str, admin: int = 0, backend: str = "replica") -> Server:
-    return Server(backend, name, "10.0.0.1", True, admin)
+def test_sessions() -> None:
+    stat = "# pxname,svname,qcur,qmax,scur,smax\nreplica,pg4,0,0,3,9\nreplica,BACKEND,0,0,4,9\nstats,FRONTEND,,,,1\n"
+    assert haproxy.parse_sessions(stat) == {("replica", "pg4"): 3, ("replica", "BACKEND"): 4}
+    assert haproxy.parse_sessions("") == {}
 
 
-@pytest.mark.parametrize(
-    ("wanted", "seen", "commands"),
-    [
-        ("drained", [server("pg1"), server("pg2")], ["set server replica/pg1 state drain"]),
-        ("drained", [server("pg1", 8)], []),
-        ("drained", [server("pg1", 8), server("pg1", 0, "more")], ["set server more/pg1 state drain"]),
-        ("ready", [server("pg1", 8)], ["set server replica/pg1 state ready"]),
-        ("ready", [server("pg1", 1)], ["set server replica/pg1 state ready"]),
-        ("ready", [server("pg1")], []),
-    ],
-)  # fmt: skip
-def test_plan(wanted: str, seen: list[Server], commands: list[str]) -> None:
-    assert haproxy.plan(wanted, "pg1", seen) == commands
+class Socket:
+    """HAProxy's end of the socket, one answer a connection."""
 
+    def __init__(self, path: str, *answers: str) -> None:
+        self.heard: list[str] = []
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen()
+        threading.Thread(target=self._serve, args=(answers,), daemon=True).start()
 
-def test_plan_refuses_what_is_not_there_and_what_somebody_else_has_taken_out() -> None:
-    with pytest.raises(ValueError, match="no server pg9 for reads; it has pg1"):
-        haproxy.plan("drained", "pg9", [server("pg1")])
-    with pytest.raises(ValueError, match="put pg1 into maintenance in replica"):
-        haproxy.plan("drained", "pg1", [server("pg1", 1)])
-
-
-def test_command_over_the_socket(tmp_path: Path) -> None:
-    path = str(tmp_path / "socket")
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen()
-
-    def answer() -> None:
-        for text in ("\n", "No such server.\n"):
-            connection, _address = listener.accept()
-            connection.recv(100)
+    def _serve(self, answers: tuple[str, ...]) -> None:
+        for text in answers:
+            connection, _address = self.listener.accept()
+            self.heard.append(connection.recv(100).decode())
             connection.sendall(text.encode())
             connection.close()
 
-    threading.Thread(target=answer, daemon=True).start()
+
+def test_commands_over_the_socket(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    other = Socket(path, "\n", "No such server.\n")
     haproxy.tell(path, ["set server replica/pg1 state drain"])
     with pytest.raises(HaproxyError, match="state ready: No such server"):
         haproxy.tell(path, ["set server replica/pg1 state ready"])
-    listener.close()
+    other.listener.close()
     with pytest.raises(HaproxyError, match="systemctl status haproxy"):
         haproxy.command(str(tmp_path / "nothing"), "show info")
+
+
+def test_servers_of_some_backends_or_of_all(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    other = Socket(path, *(state(("pg1", 2, 0, 3)) for _time in range(3)))
+    assert [server.name for server in haproxy.servers(path, ["primary", "replica"])] == ["pg1", "pg1"]
+    assert [server.name for server in haproxy.servers(path)] == ["pg1"]
+    assert other.heard == ["show servers state primary\n", "show servers state replica\n", "show servers state\n"]
+    other.listener.close()
