@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from scenario import in_order, scenario, tier, whole
+from tier import Tier
 
-SCENARIO = Path(__file__).parents[1]
-sys.path.insert(0, str(SCENARIO.parents[1] / "tests/support"))
-
-from tier import Tier, wait_until  # noqa: E402
+__all__ = ["scenario", "tier", "whole"]
 
 # What only looks comes first, then what takes replicas away, then what kills the primary.
-ORDER = [
+pytest_collection_modifyitems = in_order(
     "test_check_mode",
     "test_replication",
     "test_transaction_pool",
@@ -26,22 +23,7 @@ ORDER = [
     "test_hardening",
     "test_read_endpoint",
     "test_failover",
-]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: ORDER.index(Path(item.path).stem))
-
-
-@pytest.fixture(scope="session")
-def tier() -> Tier:
-    return Tier(SCENARIO / "inventory")
-
-
-@pytest.fixture(autouse=True)
-def whole(tier: Tier) -> None:
-    """Each test begins with a whole cluster: one that broke it and did not mend it fails the next by name."""
-    wait_until("every member is there and streams", 90, tier.whole)
+)
 
 
 @pytest.fixture
