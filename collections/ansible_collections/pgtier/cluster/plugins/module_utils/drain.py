@@ -50,9 +50,10 @@ def diff(state: str, own: Sequence[Server], told: Sequence[Server]) -> dict[str,
     return {"before": before, "after": before | after}
 
 
-def direct(sessions: Mapping[tuple[str, str], int], own: Iterable[Server]) -> int:
-    """Sessions of HAProxy that lead to the member."""
-    return sum(sessions.get((server.backend, server.name), 0) for server in own)
+def direct(rows: Iterable[Mapping[str, str]], own: Iterable[Server]) -> int:
+    """Sessions of HAProxy that lead to the member, of its `show stat`."""
+    servers = {(server.backend, server.name) for server in own}
+    return sum(int(row["scur"]) for row in rows if (row["pxname"], row["svname"]) in servers)
 
 
 def pooled(rows: Iterable[Mapping[str, Any]], own: Iterable[Server]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,13 +34,18 @@ class Server:
         return self.up and self.admin == 0
 
 
+def ask(path: str, question: str, seconds: float) -> str:
+    """The answer, word for word. Raises OSError."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(seconds)
+        connection.connect(path)
+        connection.sendall(f"{question}\n".encode())
+        return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+
+
 def command(path: str, text: str) -> str:
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(5)
-            connection.connect(path)
-            connection.sendall(f"{text}\n".encode())
-            return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+        return ask(path, text, 5)
     except OSError as error:
         raise HaproxyError(f"HAProxy does not answer at {path}: {error}; see `systemctl status haproxy`") from None
 
@@ -48,11 +54,6 @@ def servers(path: str, backends: Sequence[str] | None = None) -> list[Server]:
     """Those of the backends, or of all that there are."""
     questions = ["show servers state"] if backends is None else [f"show servers state {one}" for one in backends]
     return [server for text in questions for server in parse_servers(text, command(path, text))]
-
-
-def sessions(path: str) -> dict[tuple[str, str], int]:
-    """How many each server has, by its backend and name."""
-    return parse_sessions(command(path, "show stat"))
 
 
 def parse_servers(question: str, answer: str) -> list[Server]:
@@ -65,12 +66,10 @@ def parse_servers(question: str, answer: str) -> list[Server]:
     return [_server(dict(zip(header, row, strict=True))) for row in table if len(row) == len(header)]
 
 
-def parse_sessions(stat: str) -> dict[tuple[str, str], int]:
-    """The answer to `show stat`."""
-    lines = [line for line in stat.splitlines() if line.strip()]
-    header = lines[0].lstrip("# ").split(",") if lines else []
-    rows = [dict(zip(header, line.split(","), strict=False)) for line in lines[1:]]
-    return {(row["pxname"], row["svname"]): int(row["scur"]) for row in rows if row.get("scur")}
+def parse_stat(answer: str) -> list[dict[str, str]]:
+    """The servers' rows in the answer to `show stat`."""
+    rows = csv.DictReader(answer.removeprefix("# ").splitlines())
+    return [row for row in rows if row["svname"] not in ("FRONTEND", "BACKEND")]
 
 
 def tell(path: str, commands: Sequence[str]) -> None:

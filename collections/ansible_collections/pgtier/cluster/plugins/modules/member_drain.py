@@ -196,7 +196,8 @@ def _await_everybody(given: dict[str, Any], own: Sequence[haproxy.Server], wait:
 
     def count() -> dict[str, int]:
         # PgBouncer is asked by a program of its own for each of its processes: last, and only if nothing else is left.
-        return {"all": drain.direct(haproxy.sessions(given["haproxy_socket"]), own) or pooled()}
+        rows = haproxy.parse_stat(haproxy.command(given["haproxy_socket"], "show stat"))
+        return {"all": drain.direct(rows, own) or pooled()}
 
     return sum(drain.await_none(count, wait).values())
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import csv
 import ipaddress
 import socket
 import struct
@@ -11,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ansible_collections.pgtier.cluster.plugins.module_utils.haproxy import ask, parse_stat
 from ansible_collections.pgtier.cluster.plugins.module_utils.pgbouncer.console import Instance
 from ansible_collections.pgtier.cluster.plugins.module_utils.postgresql import Psql, PsqlError
 
@@ -40,22 +40,16 @@ def pgbouncers(
 def haproxy(path: str) -> dict[str, Any]:
     """{"backends": {backend: {server: status}}} in HAProxy's words (UP, DOWN, DRAIN, MAINT, no check), or `error`."""
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(2)
-            connection.connect(path)
-            connection.sendall(b"show stat\n")
-            text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+        answer = ask(path, "show stat", 2)
     except OSError as error:
         return {"error": f"{path}: {error}"}
-    return {"backends": backends(text)}
+    return {"backends": backends(parse_stat(answer))}
 
 
-def backends(stat: str) -> dict[str, dict[str, str]]:
-    """The servers in the answer to `show stat`."""
+def backends(rows: Iterable[Mapping[str, str]]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
-    for row in csv.DictReader(stat.removeprefix("# ").splitlines()):
-        if row["svname"] not in ("FRONTEND", "BACKEND"):
-            found.setdefault(row["pxname"], {})[row["svname"]] = row["status"]
+    for row in rows:
+        found.setdefault(row["pxname"], {})[row["svname"]] = row["status"]
     return found
 
 

@@ -63,9 +63,10 @@ def test_diff(state: str, own: list[Server], before: dict[str, str], after: dict
 
 
 def test_connections_are_told_by_server_and_by_address() -> None:
-    sessions = {("replica", "pg1"): 3, ("primary", "pg1"): 1, ("replica", "pg2"): 9, ("replica", "BACKEND"): 12}
+    stat = [("replica", "pg1", 3), ("primary", "pg1", 1), ("replica", "pg2", 9), ("analytics", "pg1", 5)]
+    sessions = [{"pxname": backend, "svname": name, "scur": str(number)} for backend, name, number in stat]
     assert drain.direct(sessions, IN_BOTH) == 4
-    assert drain.direct({}, IN_BOTH) == 0
+    assert drain.direct([], IN_BOTH) == 0
     rows = [{"addr": "10.0.0.1"}, {"addr": "10.0.0.2"}, {"addr": "10.0.0.1"}, {"addr": "10.0.0.11"}]
     assert drain.pooled(rows, IN_BOTH) == 2
     assert drain.pooled(rows, []) == 0

@@ -52,10 +52,10 @@ def test_what_haproxy_says_instead_of_a_table_is_quoted() -> None:
         haproxy.parse_servers("show servers state replica", "Can't find backend.\n")
 
 
-def test_sessions() -> None:
-    stat = "# pxname,svname,qcur,qmax,scur,smax\nreplica,pg4,0,0,3,9\nreplica,BACKEND,0,0,4,9\nstats,FRONTEND,,,,1\n"
-    assert haproxy.parse_sessions(stat) == {("replica", "pg4"): 3, ("replica", "BACKEND"): 4}
-    assert haproxy.parse_sessions("") == {}
+def test_statistics_are_of_servers() -> None:
+    stat = "# pxname,svname,scur\nreplica,FRONTEND,7\nreplica,pg4,3\nreplica,BACKEND,4\nstats,FRONTEND,\n\n"
+    assert haproxy.parse_stat(stat) == [{"pxname": "replica", "svname": "pg4", "scur": "3"}]
+    assert haproxy.parse_stat("") == []
 
 
 class Socket:

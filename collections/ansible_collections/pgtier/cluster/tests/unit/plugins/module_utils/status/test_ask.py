@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from ansible_collections.pgtier.cluster.plugins.module_utils.haproxy import parse_stat
 from ansible_collections.pgtier.cluster.plugins.module_utils.status import ask, proxy
 
 from ..patroni.fake import FakeMember
@@ -48,7 +49,7 @@ def test_something_else_answers(member: FakeMember) -> None:
 
 def test_servers_of_haproxy() -> None:
     stat = "# pxname,svname,status,\nreplica,FRONTEND,OPEN,\nreplica,pg2,UP,\nreplica,pg3,no check,\n\n"
-    assert proxy.backends(stat) == {"replica": {"pg2": "UP", "pg3": "no check"}}
+    assert proxy.backends(parse_stat(stat)) == {"replica": {"pg2": "UP", "pg3": "no check"}}
     assert "error" in proxy.haproxy("/nowhere/admin.sock")
 
 
