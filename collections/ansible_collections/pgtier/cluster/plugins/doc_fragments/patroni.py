@@ -24,3 +24,14 @@ options:
     type: float
     default: 3.0
 """
+
+    # Of modules that change something.
+    CREDENTIALS = r"""
+options:
+  user:
+    description: User of Patroni's C(restapi.authentication). Needed only if something has to be changed.
+    type: str
+  password:
+    description: Password of O(user). It is sent with writing requests only.
+    type: str
+"""

@@ -16,12 +16,8 @@ author: pgtier contributors (@pgtier)
 extends_documentation_fragment:
   - pgtier.cluster.attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 options:
   directory:
     description: Folder of the CA. Refused when others than its owner may enter it or read a certificate in it.

@@ -38,12 +38,8 @@ options:
 extends_documentation_fragment:
   - pgtier.cluster.attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 seealso:
   - module: pgtier.cluster.proxy_status
 author: pgtier contributors (@pgtier)

@@ -24,16 +24,12 @@ extends_documentation_fragment:
   - pgtier.cluster.attributes
 attributes:
   check_mode:
-    support: full
     details:
       - The result is that of a real run. What a package will bring with it cannot be foreseen on a host that does not
         have it yet. Checks that cannot be made yet are named in RV(skipped_checks).
   diff_mode:
-    support: full
     details:
       - Of a secret file it says only that the content differs.
-  idempotent:
-    support: full
 options:
   name:
     description: Name of the component. Work left by an interrupted run is found under this name.

@@ -18,13 +18,9 @@ author: pgtier contributors (@pgtier)
 extends_documentation_fragment:
   - pgtier.cluster.attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
     details: What would differ are passwords.
-  idempotent:
-    support: full
 options:
   directory:
     description: Folder for the files. Made with mode 0700; refused when others may enter it.

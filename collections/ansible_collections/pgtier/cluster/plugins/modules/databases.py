@@ -27,13 +27,9 @@ extends_documentation_fragment:
   - pgtier.cluster.attributes
 attributes:
   check_mode:
-    support: full
     details: Where no server answers yet, everything is predicted to be made, and C(notes) says so.
   diff_mode:
-    support: full
     details: The diff is the list of statements, without passwords.
-  idempotent:
-    support: full
 options:
   databases:
     description: Databases by name, as C(databases) of the plan.

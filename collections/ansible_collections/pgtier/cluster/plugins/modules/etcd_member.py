@@ -55,12 +55,9 @@ extends_documentation_fragment:
   - pgtier.cluster.attributes
 attributes:
   check_mode:
-    support: full
     details: Refusals are those of a real run. On a host without etcdctl or its certificate every step is foreseen.
   diff_mode:
     support: none
-  idempotent:
-    support: full
 author: pgtier contributors (@pgtier)
 """
 

@@ -16,12 +16,8 @@ author: pgtier contributors (@pgtier)
 extends_documentation_fragment:
   - pgtier.cluster.attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 options:
   supported:
     description: Supported systems, as C(ID) of os-release to a list of C(VERSION_ID).

@@ -59,13 +59,6 @@ options:
     default: postgres
 extends_documentation_fragment:
   - pgtier.cluster.attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 seealso:
   - module: pgtier.cluster.patroni_member
   - module: pgtier.cluster.member_forget

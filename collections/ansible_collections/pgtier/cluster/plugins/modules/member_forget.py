@@ -35,22 +35,13 @@ options:
     description: Port of PostgreSQL.
     type: int
     default: 5432
-  user:
-    description: User of Patroni's C(restapi.authentication).
-    type: str
-  password:
-    description: Password of O(user).
-    type: str
 extends_documentation_fragment:
   - pgtier.cluster.attributes
   - pgtier.cluster.patroni
+  - pgtier.cluster.patroni.credentials
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 author: pgtier contributors (@pgtier)
 """
 

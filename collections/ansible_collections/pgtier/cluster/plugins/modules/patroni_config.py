@@ -41,25 +41,15 @@ options:
       - With V(0) the module neither waits for the cluster nor judges whether it is ready.
     type: float
     default: 60.0
-  user:
-    description: User of Patroni's C(restapi.authentication). Needed only if something has to be patched.
-    type: str
-  password:
-    description: Password of O(user). It is sent with writing requests only.
-    type: str
 extends_documentation_fragment:
   - pgtier.cluster.attributes
   - pgtier.cluster.patroni
+  - pgtier.cluster.patroni.credentials
 attributes:
   check_mode:
-    support: full
     details:
       - If no member answers in check mode, the cluster is taken for one that is not deployed yet.
         The whole of O(config) is then predicted as a change, and RV(notes) says so.
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
 author: pgtier contributors (@pgtier)
 """
 

@@ -16,12 +16,8 @@ extends_documentation_fragment:
   - pgtier.cluster.attributes
   - pgtier.cluster.patroni
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 seealso:
   - module: pgtier.cluster.replication_info
 author: pgtier contributors (@pgtier)

@@ -44,12 +44,9 @@ extends_documentation_fragment:
   - pgtier.cluster.patroni
 attributes:
   check_mode:
-    support: full
     details: It looks once, and does not wait.
   diff_mode:
     support: none
-  idempotent:
-    support: full
 author: pgtier contributors (@pgtier)
 """
 

@@ -21,22 +21,10 @@ options:
     description: Seconds to wait until every member knows.
     type: float
     default: 60.0
-  user:
-    description: User of Patroni's C(restapi.authentication).
-    type: str
-  password:
-    description: Password of O(user).
-    type: str
 extends_documentation_fragment:
   - pgtier.cluster.attributes
   - pgtier.cluster.patroni
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  idempotent:
-    support: full
+  - pgtier.cluster.patroni.credentials
 author: pgtier contributors (@pgtier)
 """
 

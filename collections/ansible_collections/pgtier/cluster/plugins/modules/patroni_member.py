@@ -38,18 +38,11 @@ options:
     description: Seconds to wait at most. Copying a large database takes its time.
     type: float
     default: 120.0
-  user:
-    description: User of Patroni's C(restapi.authentication).
-    type: str
-  password:
-    description: Password of O(user).
-    type: str
 extends_documentation_fragment:
   - pgtier.cluster.attributes
   - pgtier.cluster.patroni
+  - pgtier.cluster.patroni.credentials
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
   idempotent:

@@ -54,10 +54,7 @@ extends_documentation_fragment:
   - pgtier.cluster.attributes
   - pgtier.cluster.pgbouncer
 attributes:
-  check_mode:
-    support: full
   diff_mode:
-    support: full
     details: Shows which instances and databases are paused or disabled.
   idempotent:
     support: partial

@@ -25,12 +25,8 @@ extends_documentation_fragment:
   - pgtier.cluster.attributes
   - pgtier.cluster.pgbouncer
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 seealso:
   - module: pgtier.cluster.pgbouncer_admin
 author: pgtier contributors (@pgtier)

@@ -40,12 +40,8 @@ options:
 extends_documentation_fragment:
   - pgtier.cluster.attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 seealso:
   - module: pgtier.cluster.cluster_status
 author: pgtier contributors (@pgtier)

@@ -33,12 +33,8 @@ options:
 extends_documentation_fragment:
   - pgtier.cluster.attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
-  idempotent:
-    support: full
 seealso:
   - module: pgtier.cluster.patroni_info
 author: pgtier contributors (@pgtier)

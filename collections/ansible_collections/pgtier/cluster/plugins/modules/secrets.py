@@ -19,8 +19,6 @@ author: pgtier contributors (@pgtier)
 extends_documentation_fragment:
   - pgtier.cluster.attributes
 attributes:
-  check_mode:
-    support: full
   diff_mode:
     support: none
   idempotent:

@@ -53,12 +53,6 @@ options:
         type: list
         elements: str
         required: true
-  user:
-    description: User of Patroni's C(restapi.authentication).
-    type: str
-  password:
-    description: Password of O(user).
-    type: str
   admin_user:
     description: Administrator at PgBouncer's consoles.
     type: str
@@ -102,11 +96,8 @@ options:
 extends_documentation_fragment:
   - pgtier.cluster.attributes
   - pgtier.cluster.patroni
+  - pgtier.cluster.patroni.credentials
 attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
   idempotent:
     support: partial
     details: With O(candidate) it is. Without, each run hands over to another member.

@@ -70,10 +70,7 @@ extends_documentation_fragment:
   - pgtier.cluster.attributes
 attributes:
   check_mode:
-    support: full
     details: apt's lists are read anew in check mode too.
-  diff_mode:
-    support: full
   idempotent:
     support: partial
     details: With O(reinstall) it acts each time.
