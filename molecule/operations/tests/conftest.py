@@ -11,5 +11,6 @@ pytest_collection_modifyitems = in_order(
     "test_restart",
     "test_reinit",
     "test_maintenance",
+    "test_update",
     "test_interrupted",
 )
