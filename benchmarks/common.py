@@ -52,29 +52,39 @@ def run(command: Sequence[str], **options: Any) -> str:
 class Lab:
     """A lab of a benchmark's own: the inventory `lab` in a temporary directory, with more replicas if asked for.
 
-    Its name derives from that directory, so it shares nothing with a lab that is running but the cached image.
+    Its name derives from that directory, so it shares nothing with a lab that is running but the cached image. The last
+    `spare` hosts run, and the inventory does not know them as members until `enlist` says so.
     """
 
-    def __init__(self, directory: Path, hosts: int, variables: dict[str, object]) -> None:
+    def __init__(self, directory: Path, hosts: int, variables: dict[str, object], spare: int = 0) -> None:
         if hosts < 5:
             raise SystemExit(f"--hosts {hosts}: the lab has 5 hosts, and more can be added, not fewer")
         self.inventory = directory / "inventory"
         shutil.copytree(ROOT / "inventories" / "lab", self.inventory, ignore=shutil.ignore_patterns("secrets"))
-        path = self.inventory / "hosts.yml"
-        groups = yaml.safe_load(path.read_text())["all"]["children"]
+        listing = self.inventory / "hosts.yml"
+        self._groups = groups = yaml.safe_load(listing.read_text())["all"]["children"]
         for index in range(6, hosts + 1):
             name = f"pg{index - 2}"
             groups["lab"]["hosts"][name] = {"lab_index": index}
-            groups["postgres"]["hosts"][name] = None
-        path.write_text(yaml.safe_dump({"all": {"children": groups}}))
+            if index <= hosts - spare:
+                groups["postgres"]["hosts"][name] = None
+        self._list()
         self.name = f"bench-{directory.name[-8:].lower().replace('_', 'x')}"
         self.variables = json.dumps({"lab_name": self.name, **variables})
-        self.groups = {group: list(content["hosts"]) for group, content in groups.items()}
         network = labs.network(self.name, None)
         self.addresses = {
             host: network.address(content["lab_index"]) for host, content in groups["lab"]["hosts"].items()
         }
         self.state = Path(labs.state_directory(dict(os.environ), self.name))
+
+    def _list(self) -> None:
+        (self.inventory / "hosts.yml").write_text(yaml.safe_dump({"all": {"children": self._groups}}))
+        self.groups = {group: list(content["hosts"]) for group, content in self._groups.items()}
+
+    def enlist(self, host: str) -> None:
+        """Make a spare host a member, as far as the inventory goes."""
+        self._groups["postgres"]["hosts"][host] = None
+        self._list()
 
     def plan(self) -> Plan:
         """The plan of these hosts, with defaults for all but their addresses."""
@@ -84,7 +94,16 @@ class Lab:
     def playbook(self, book: str, *options: str) -> tuple[float, dict[str, int]]:
         """Seconds it took, and how many tasks changed something on each host."""
         begin = time.monotonic()
-        output = run(
+        output = self.output(book, *options)
+        seconds = time.monotonic() - begin
+        changed = {host: int(count) for host, _, count, _, _ in RECAP.findall(output)}
+        if not changed:
+            raise SystemExit(f"{book} printed no recap:\n{output[-2000:]}")
+        return seconds, changed
+
+    def output(self, book: str, *options: str) -> str:
+        """All that a playbook says."""
+        return run(
             [
                 self._program("ansible-playbook"),
                 "-i",
@@ -102,11 +121,6 @@ class Lab:
                 "ANSIBLE_NOCOLOR": "1",
             },
         )
-        seconds = time.monotonic() - begin
-        changed = {host: int(count) for host, _, count, _, _ in RECAP.findall(output)}
-        if not changed:
-            raise SystemExit(f"{book} printed no recap:\n{output[-2000:]}")
-        return seconds, changed
 
     @staticmethod
     def _program(name: str) -> str:
@@ -150,11 +164,11 @@ class Lab:
 
 
 @contextmanager
-def lab(hosts: int = 5, variables: dict[str, object] | None = None) -> Iterator[Lab]:
+def lab(hosts: int = 5, variables: dict[str, object] | None = None, spare: int = 0) -> Iterator[Lab]:
     """A lab that is gone afterwards, whatever happens."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     with tempfile.TemporaryDirectory(prefix="pgtier-") as directory:
-        made = Lab(Path(directory), hosts, variables or {})
+        made = Lab(Path(directory), hosts, variables or {}, spare)
         try:
             yield made
         finally:

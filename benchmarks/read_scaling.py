@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Reads per second on the endpoint `replica` with 1, 2, 3 and 4 replicas, and each one's share of them.
+
+All replicas stand all the time, each held to the same share of one core, or this computer's cores and not the replicas
+would be what is measured; those that do not take part are set aside in HAProxy, as a drained replica is. The query is
+one that a replica works on for some milliseconds. Rounds are interleaved; figures are medians. `of linear` is
+throughput against that of one replica times their number.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from common import Lab, lab, parser, report, say
+from pools import TPS
+from reference import leader
+
+QUERY = "SELECT count(*) FROM generate_series(1, 20000);\n"
+REPLICAS = 4
+SET_STATE = """
+python3 - <<'PYTHON'
+import socket
+with socket.socket(socket.AF_UNIX) as connection:
+    connection.connect("/run/haproxy/admin.sock")
+    connection.sendall("{commands}\\n".encode())
+    print(connection.recv(65536).decode())
+PYTHON
+"""
+COUNT = "cd /; runuser -u postgres -- psql -Atc \"SELECT xact_commit FROM pg_stat_database WHERE datname = 'app'\""
+
+
+def take_part(hosts: Lab, replicas: list[str], chosen: list[str]) -> None:
+    commands = "; ".join(
+        f"set server replica/{name} state {'ready' if name in chosen else 'maint'}" for name in replicas
+    )
+    for proxy in hosts.groups["proxy"]:
+        hosts.shell(proxy, SET_STATE.format(commands=commands))
+
+
+def reads(hosts: Lab, clients: int, seconds: int) -> float:
+    where = hosts.connection("app", "app", "replica")
+    with tempfile.TemporaryDirectory() as directory:
+        script = Path(directory) / "read.sql"
+        script.write_text(QUERY)
+        how = ["-n", "-c", str(clients), "-j", "2", "-T", str(seconds), "-f", str(script)]
+        done = subprocess.run(
+            ["pgbench", "-h", where["host"], "-p", where["port"], "-U", "app", *how, "app"],
+            env={**os.environ, "PGPASSWORD": where["password"], "PGCONNECT_TIMEOUT": "30"},
+            capture_output=True,
+            text=True,
+            timeout=seconds + 60,
+        )
+    found = TPS.search(done.stdout)
+    if done.returncode or not found:
+        raise SystemExit(f"pgbench: {done.stderr.strip()[-400:]}")
+    return float(found[1])
+
+
+def counts(hosts: Lab, replicas: list[str]) -> dict[str, int]:
+    time.sleep(1.5)  # a backend reports its statistics once a second
+    return {name: int(hosts.shell(name, COUNT)) for name in replicas}
+
+
+def one(hosts: Lab, replicas: list[str], number: int, clients: int, seconds: int) -> tuple[float, list[float]]:
+    """Reads a second, and the share of each replica that takes part."""
+    chosen = replicas[:number]
+    take_part(hosts, replicas, chosen)
+    time.sleep(3)  # for the pools to follow
+    reads(hosts, clients, 2)
+    before = counts(hosts, chosen)
+    figure = reads(hosts, clients, seconds)
+    served = [after - before[name] for name, after in counts(hosts, chosen).items()]
+    say(f"{number} replicas: {figure:.0f} reads a second")
+    return figure, [count / sum(served) for count in served]
+
+
+def main() -> None:
+    options = parser(str(__doc__).splitlines()[0])
+    options.add_argument("--rounds", type=int, default=None, help="default 3; with --full 5")
+    options.add_argument("--clients", type=int, default=32)
+    options.add_argument("--seconds", type=int, default=10, help="of each measurement")
+    options.add_argument("--cpu-percent", type=int, default=20, help="of one core, for each replica")
+    given = options.parse_args()
+    figures: dict[int, list[tuple[float, list[float]]]] = {}
+    with lab(REPLICAS + 3) as hosts:
+        hosts.up()
+        say("site.yml")
+        hosts.playbook("site.yml")
+        primary = leader(hosts)
+        replicas = [name for name in hosts.groups["postgres"] if name != primary]
+        for name in replicas:
+            hosts.output(
+                "playbooks/lab_fault.yml",
+                *("-e", f"host={name}", "-e", "fault=slowed", "-e", f"cpu_percent={given.cpu_percent}"),
+            )
+        for turn in range(given.rounds or (5 if given.full else 3)):
+            say(f"round {turn + 1}")
+            for number in range(1, REPLICAS + 1):
+                figures.setdefault(number, []).append(one(hosts, replicas, number, given.clients, given.seconds))
+    alone = statistics.median(figure for figure, _ in figures[1])
+    rows: list[dict[str, Any]] = []
+    for number, found in figures.items():
+        middle = statistics.median(figure for figure, _ in found)
+        shares = [statistics.median(column) for column in zip(*(shares for _, shares in found), strict=True)]
+        rows.append(
+            {
+                "replicas": number,
+                "reads a second": middle,
+                "of linear": middle / (alone * number),
+                "shares": ", ".join(f"{share:.0%}" for share in shares),
+            }
+        )
+    report(rows, given.json)
+
+
+if __name__ == "__main__":
+    main()
