@@ -10,6 +10,7 @@ pytest_collection_modifyitems = in_order(
     "test_switchover",
     "test_restart",
     "test_reinit",
+    "test_overload",
     "test_maintenance",
     "test_update",
     "test_interrupted",
