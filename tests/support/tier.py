@@ -213,6 +213,12 @@ class Tier:
             for row in rows
         }
 
+    def status(self, name: str) -> dict[str, Any]:
+        """What a member's Patroni says of itself."""
+        address = f"https://{self.address(name)}:{RESTAPI_PORT}/patroni"
+        with urllib.request.urlopen(address, timeout=2, context=self.trusting) as answer:
+            return dict(json.load(answer))
+
     def leader(self) -> str:
         leaders = [member.name for member in self.members().values() if member.role == "leader"]
         assert len(leaders) == 1, f"leaders: {leaders}"

@@ -36,7 +36,6 @@ def haproxy(settings: Settings, topology: Topology) -> Haproxy:
         check_interval_fast_ms=100,
         check_interval_down_ms=200,
         fall=4,
-        rise=1,
     )
 
 
@@ -59,6 +58,9 @@ def _backend(target: Target, settings: Settings, topology: Topology) -> HaproxyB
         fallback="primary" if target == "replica" and settings["haproxy_read_fallback"] else None,
         # Sessions on a lost primary or replica would hang. A report of an hour is worth more than a quick error.
         shutdown_sessions_on_down=target != "analytics",
+        # A primary is wanted at once. A replica so starved that it answers now and then must not come and go, which
+        # cuts whoever reads from it each time.
+        rise=1 if target == "primary" else 3,
     )
 
 

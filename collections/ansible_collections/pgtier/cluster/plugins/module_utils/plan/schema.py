@@ -150,6 +150,7 @@ class HaproxyBackend(TypedDict):
     servers: list[HaproxyServer]
     fallback: str | None
     shutdown_sessions_on_down: bool
+    rise: int
 
 
 class HaproxyFrontend(TypedDict):
@@ -175,7 +176,6 @@ class Haproxy(TypedDict):
     check_interval_fast_ms: int
     check_interval_down_ms: int
     fall: int
-    rise: int
 
 
 class PgbouncerInstance(TypedDict):
