@@ -21,4 +21,4 @@ def test_maintenance_mode_begins_and_ends(tier: Tier) -> None:
             tier.playbook("playbooks/resume.yml")
         assert paused(tier) == [False, False, False]
         tier.unchanged("playbooks/resume.yml")
-    assert under_load.report.problems() == []
+    assert load.problems(under_load.report) == []

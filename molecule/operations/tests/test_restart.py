@@ -28,7 +28,7 @@ def test_a_rolling_restart_under_load_fails_nothing(tier: Tier) -> None:
         tier.unchanged("playbooks/restart.yml")
         assert started(tier) == after
     print(under_load.report)
-    assert under_load.report.problems() == []
+    assert load.problems(under_load.report) == []
 
 
 def test_one_that_awaits_no_restart_is_restarted_on_request_alone(tier: Tier) -> None:

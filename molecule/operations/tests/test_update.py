@@ -40,4 +40,4 @@ def test_an_update_of_everything_under_load_fails_nothing(tier: Tier) -> None:
     assert tier.leader() != leader
     assert re.search(r"let go", output) is None, "clients renew their connections, and some were cut all the same"
     print(under_load.report)
-    assert under_load.report.problems() == []
+    assert load.problems(under_load.report) == []

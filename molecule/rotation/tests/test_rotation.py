@@ -44,7 +44,7 @@ def nobody_notices(tier: Tier, also: list[str] | None = None) -> Iterator[None]:
         yield
     print(under_load.report)
     print(f"{sum(c.done for c in comers)} logins, the slowest took {max(c.slowest for c in comers):.2f} s")
-    assert under_load.report.problems() == []
+    assert load.problems(under_load.report) == []
     assert [error for client in (*comers, *others) for error in client.errors] == []
 
 

@@ -42,7 +42,7 @@ def test_members_come_under_load_and_a_second_run_finishes_an_interrupted_one(wi
         assert tier.streaming()
         # Reads reach it, spread anew by the pools that were open.
         time.sleep(5)
-    assert under_load.report.problems() == []
+    assert load.problems(under_load.report) == []
     assert tier.address("pg4") in under_load.report.servers
     assert tier.address("pg5") not in under_load.report.servers, "reports only"
     assert {name: before.host(name).check_output(LOOK) for name in looked} == looked

@@ -34,7 +34,7 @@ def test_a_member_goes_under_load(with_hosts: Callable[..., Tier]) -> None:
     wait_until("every member streams", 90, before.streaming)
     with load.running(before) as under_load:
         before.playbook(PLAYBOOK, "-e", "host=pg4")
-    assert under_load.report.problems() == []
+    assert load.problems(under_load.report) == []
     assert after.streaming()
     assert ["pg4"] not in after.psql(after.leader(), "SELECT slot_name FROM pg_replication_slots")
     assert before.host("pg4").file("/var/lib/postgresql/17/main/PG_VERSION").exists, "its data is kept"

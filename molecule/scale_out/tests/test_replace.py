@@ -39,7 +39,7 @@ def test_a_host_that_is_gone_is_replaced(with_hosts: Callable[..., Tier]) -> Non
         tier.host(asked).check_output(ETCDCTL + f"member add {lost} --learner --peer-urls=https://{address}:2380")
         assert etcd(tier, asked)[""] is False
         tier.playbook("playbooks/add_replica.yml")
-    assert under_load.report.problems() == []
+    assert load.problems(under_load.report) == []
     assert etcd(tier, asked) == {"pg1": True, "pg2": True, "pg3": True}
     assert tier.host(asked).check_output("systemctl show --property=InvocationID etcd") == etcd_runs
     assert tier.streaming()

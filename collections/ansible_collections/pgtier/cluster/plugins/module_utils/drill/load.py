@@ -42,6 +42,11 @@ def missing() -> str | None:
     return f"{sys.executable} has no psycopg 3, which the load's clients need: pip install 'psycopg[binary]>=3.2'"
 
 
+def environment() -> dict[str, str]:
+    """That of a program of this collection: it imports what this one does."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(_IMPORT_PATH), *sys.path])}
+
+
 @dataclass(frozen=True)
 class Connections:
     """Where to connect, as strings of libpq. `owner` may create a schema; there is a client for each of the others."""
@@ -139,7 +144,7 @@ def _start(work: dict[str, Any]) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_IMPORT_PATH), *sys.path])},
+        env=environment(),
     )
     assert process.stdin is not None
     # By standard input: there are passwords in it.
