@@ -108,8 +108,11 @@ def test_the_last_line_says_it(counts: list[tuple[int, int]], empty: list[str], 
 
 def test_a_scenario_that_is_there_is_run() -> None:
     scenarios = {path.parent.name for path in (proof.TOP / "molecule").glob("*/molecule.yml")}
-    by_itself, on_request = ({s.command[-1] for s in steps()} for steps in (proof.molecule_steps, proof.load_steps))
-    assert by_itself | on_request == scenarios
+    by_itself, on_request, failure = (
+        {s.command[-1] for s in steps()} for steps in (proof.molecule_steps, proof.load_steps, proof.failure_steps)
+    )
+    assert by_itself | on_request | failure == scenarios
+    assert all("--full" in s.env["PYTEST_ADDOPTS"] for s in proof.failure_steps())
     assert by_itself == {"default", "security"}
 
 

@@ -180,7 +180,7 @@ def lab_steps() -> Iterator[Step]:
 
 
 # Scenarios of many minutes under load, which want a computer of their own: run when they are asked for.
-LONG = {"operations", "rotation", "scale_out"}
+LONG = {"failure", "operations", "rotation", "scale_out"}
 
 
 def molecule_steps() -> Iterator[Step]:
@@ -189,10 +189,15 @@ def molecule_steps() -> Iterator[Step]:
 
 
 def load_steps() -> Iterator[Step]:
-    return scenario_steps("load", LONG.__contains__)
+    return scenario_steps("load", (LONG - {"failure"}).__contains__)
 
 
-def scenario_steps(group: str, chosen: Callable[[str], bool]) -> Iterator[Step]:
+def failure_steps() -> Iterator[Step]:
+    """Every fault of the scenario, not only its short set."""
+    return scenario_steps("failure", "failure".__eq__, "--full")
+
+
+def scenario_steps(group: str, chosen: Callable[[str], bool], options: str = "") -> Iterator[Step]:
     for config in sorted((TOP / "molecule").glob("*/molecule.yml")):
         scenario = config.parent.name
         if not chosen(scenario):
@@ -208,7 +213,7 @@ def scenario_steps(group: str, chosen: Callable[[str], bool]) -> Iterator[Step]:
             f"molecule {scenario}",
             ["molecule", "test", "--scenario-name", scenario],
             count,
-            env={"PYTEST_ADDOPTS": f"--junitxml={report_path(f'molecule-{scenario}')} --color=no"},
+            env={"PYTEST_ADDOPTS": f"--junitxml={report_path(f'molecule-{scenario}')} --color=no {options}".strip()},
             loud=True,
             cleanup=["molecule", "destroy", "--scenario-name", scenario],
         )
@@ -220,8 +225,9 @@ GROUPS: dict[str, Callable[[], Iterator[Step]]] = {
     "lab": lab_steps,
     "molecule": molecule_steps,
     "load": load_steps,
+    "failure": failure_steps,
 }
-ON_REQUEST = {"load"}
+ON_REQUEST = {"load", "failure"}
 
 
 def execute(step: Step, log: Path) -> tuple[int, str]:
