@@ -22,7 +22,7 @@ WATCH = "runuser -u postgres -- psql -h /run/pgbouncer/primary -p 6432 -U pgboun
 KILL_WHEN_PAUSED = f"""cd /
 printf 'SHOW STATE \\\\watch 0.05\\n' | timeout 90 {WATCH} | grep -q -m1 '^paused|yes' || exit 1
 pids=$({MODULE})
-[ -z "$ALL" ] || pkill -KILL -f pgtier-last-word
+[ -z "$ALL" ] || pkill -KILL -f 'pgtier-[l]ast-word'
 kill -9 $pids"""
 
 
