@@ -73,7 +73,7 @@ def test_the_module_its_last_word_and_the_controller_are_killed(tier: Tier) -> N
 
     def client() -> None:
         moment = time.monotonic()
-        assert tier.ask("primary", "SELECT 1") == 1
+        assert tier.ask("primary", "SELECT 1", connect_timeout=60) == 1
         waited.append(time.monotonic() - moment)
 
     try:
@@ -84,7 +84,7 @@ def test_the_module_its_last_word_and_the_controller_are_killed(tier: Tier) -> N
         assert len(still) == 4, f"only {still} are paused: this run says nothing"
         thread = threading.Thread(target=client)
         thread.start()
-        wait_until("all pools are resumed", 25, lambda: not paused(tier))
+        wait_until("all pools are resumed", 40, lambda: not paused(tier))
         thread.join(timeout=30)
     finally:
         if playbook.poll() is None:
