@@ -103,7 +103,8 @@ def build(
             {
                 "server": names.get(reign.server, reign.server),
                 "timeline": reign.timeline,
-                "begin": round(reign.earliest_end - begin, 3),
+                # The load is at work a moment before the drill begins.
+                "begin": round(max(0.0, reign.earliest_end - begin), 3),
                 "end": round(reign.last - begin, 3),
             }
             for reign in checker.reigns(ledger.writes)
