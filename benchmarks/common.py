@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from psycopg.conninfo import conninfo_to_dict
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "collections"))
 
+from ansible_collections.pgtier.cluster.plugins.module_utils.drill import checker, load  # noqa: E402
+from ansible_collections.pgtier.cluster.plugins.module_utils.drill.ledger import Ledger  # noqa: E402
 from ansible_collections.pgtier.cluster.plugins.module_utils.lab import network as labs  # noqa: E402
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.build import build_plan  # noqa: E402
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.inventory import Inventory  # noqa: E402
@@ -173,6 +175,23 @@ def lab(hosts: int = 5, variables: dict[str, object] | None = None, spare: int =
             yield made
         finally:
             made.down()
+
+
+def writing(conninfo: str, clients: int) -> AbstractContextManager[load.Load]:
+    """Clients that write one transaction after the other, and look at every fifth time what they have written."""
+    return load.running(load.Connections(conninfo, [conninfo] * clients, []), pause=0.0)
+
+
+def figures(seen: Ledger) -> dict[str, Any]:
+    """What clients saw, as columns."""
+    return {
+        "longest stall s": seen.longest_stall,
+        "failed statements": len(seen.failures),
+        "of them cached": sum("cached error" in failure.error for failure in seen.failures),
+        "acknowledged": len(seen.writes),
+        "lost": checker.lost(seen),
+        "anomalies": sum(anomaly.number for anomaly in checker.check(seen)),
+    }
 
 
 def median(values: Sequence[float]) -> float | None:

@@ -10,14 +10,12 @@ Each client writes one row after the other on a connection that it keeps. Rounds
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import time
 from typing import Any
 
-import psycopg
-from common import Lab, lab, median, parser, report, say
-from failover import SWITCHOVER, TABLE, Seen, client, settle
+from common import Lab, Ledger, figures, lab, median, parser, report, say, writing
+from failover import SWITCHOVER, settle
 from psycopg.conninfo import make_conninfo
 from reference import leader
 
@@ -31,32 +29,21 @@ def switch(hosts: Lab, way: str) -> None:
         hosts.shell((primary := leader(hosts)), SWITCHOVER.format(leader=primary))
 
 
-async def trial(hosts: Lab, way: str, conninfo: str, clients: int, run: int) -> Seen:
-    over = time.monotonic() + SECONDS
-    seen = Seen()
-    tasks = [asyncio.create_task(client(number, conninfo, run, over, seen)) for number in range(clients)]
-    await asyncio.sleep(3)
-    await asyncio.to_thread(switch, hosts, way)
-    await asyncio.gather(*tasks)
-    return seen
+def trial(hosts: Lab, way: str, conninfo: str, clients: int) -> Ledger:
+    with writing(conninfo, clients) as load:
+        over = time.monotonic() + SECONDS
+        time.sleep(3)
+        switch(hosts, way)
+        time.sleep(max(0.0, over - time.monotonic()))
+    return load.report
 
 
-def row(hosts: Lab, way: str, conninfo: str, clients: int, run: int) -> dict[str, Any]:
+def row(hosts: Lab, way: str, conninfo: str, clients: int) -> dict[str, Any]:
     settle(hosts)
-    seen = asyncio.run(trial(hosts, way, conninfo, clients, run))
+    seen = trial(hosts, way, conninfo, clients)
     settle(hosts)
-    with psycopg.connect(conninfo) as connection:
-        found = connection.execute("select client, sequence from acknowledged where run = %s", (run,))
-        kept = set(found.fetchall())
-    say(f"{way}: {seen.stall():.2f} s, {dict(seen.errors)}")
-    return {
-        "way": way,
-        "clients": clients,
-        "longest stall s": seen.stall(),
-        "failed statements": seen.errors.total(),
-        "acknowledged": len(seen.acknowledged),
-        "lost": len({(number, sequence) for _, number, sequence in seen.acknowledged} - kept),
-    }
+    say(f"{way}: {seen}")
+    return {"way": way, "clients": clients, **figures(seen)}
 
 
 def main() -> None:
@@ -79,15 +66,13 @@ def main() -> None:
             connect_timeout=2,
         )
         ways = {"playbook": (endpoint, given.clients), "plain": (endpoint, given.clients), "patroni": (straight, 1)}
-        with psycopg.connect(endpoint, autocommit=True) as connection:
-            connection.execute(TABLE)
         for _, (way, (conninfo, clients)) in itertools.product(range(given.rounds), ways.items()):
-            rows.append(row(hosts, way, conninfo, clients, len(rows) + 1))
-    report(sorted(rows, key=lambda figures: list(ways).index(figures["way"])), given.json)
+            rows.append(row(hosts, way, conninfo, clients))
+    report(sorted(rows, key=lambda row: list(ways).index(row["way"])), given.json)
     stalls = {way: median([one["longest stall s"] for one in rows if one["way"] == way]) or 0.0 for way in ways}
     print(f"\nbeyond what Patroni takes: {stalls['playbook'] - stalls['patroni']:.2f} s (medians)")
-    if any(figures["lost"] for figures in rows):
-        raise SystemExit("acknowledged rows were lost")
+    if any(row["anomalies"] for row in rows):
+        raise SystemExit("acknowledged writes were lost, or worse")
 
 
 if __name__ == "__main__":
