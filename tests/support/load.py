@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ansible_collections.pgtier.cluster.plugins.module_utils.drill import load
-from ansible_collections.pgtier.cluster.plugins.module_utils.drill.checker import problems
+from ansible_collections.pgtier.cluster.plugins.module_utils.drill.checker import check, problems
 from ansible_collections.pgtier.cluster.plugins.module_utils.drill.ledger import Ledger as Report
 
 if TYPE_CHECKING:
     from tier import Tier
 
-__all__ = ["CLIENTS", "Report", "problems", "running"]
+__all__ = ["CLIENTS", "Report", "check", "problems", "running", "same_rows"]
 
 CLIENTS = 50
 
@@ -50,3 +50,11 @@ def running(
     )
     with load.running(connections, **options) as under_load:
         yield under_load
+
+
+def same_rows(tier: Tier, schema: str) -> None:
+    """Every member has the same rows: one that came back has thrown away what the others never had."""
+    statement = f"SELECT count(*), sum(hashtext(w::text)::bigint) FROM {schema}.writes w"
+    rows = tier.psql(tier.leader(), statement, "app")
+    for name in tier.replicas():
+        tier.wait_for_rows(name, statement, rows)
