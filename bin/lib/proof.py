@@ -197,6 +197,11 @@ def failure_steps() -> Iterator[Step]:
     return scenario_steps("failure", "failure".__eq__, "--full")
 
 
+def mutation_steps() -> Iterator[Step]:
+    """Settings broken one at a time, on the scenario's hosts: each has to turn a test red."""
+    return scenario_steps("mutation", "failure".__eq__, "--mutations")
+
+
 def scenario_steps(group: str, chosen: Callable[[str], bool], options: str = "") -> Iterator[Step]:
     for config in sorted((TOP / "molecule").glob("*/molecule.yml")):
         scenario = config.parent.name
@@ -226,8 +231,9 @@ GROUPS: dict[str, Callable[[], Iterator[Step]]] = {
     "molecule": molecule_steps,
     "load": load_steps,
     "failure": failure_steps,
+    "mutation": mutation_steps,
 }
-ON_REQUEST = {"load", "failure"}
+ON_REQUEST = {"load", "failure", "mutation"}
 
 
 def execute(step: Step, log: Path) -> tuple[int, str]:

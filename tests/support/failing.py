@@ -22,6 +22,12 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.lab import lifecycl
 from tier import Tier, wait_until
 
 WHOLE_AGAIN_WITHIN_SECONDS = 120
+SERVICES_AGAIN_WITHIN_SECONDS = 20
+# The tier's own services that are to run on a host, and each one's state.
+SERVICES = (
+    "systemctl is-active $(systemctl list-dependencies --plain --no-pager multi-user.target "
+    "| grep -oE '(etcd|patroni|haproxy|pgbouncer@|pgtier-)[^ ]*[.]service') || true"
+)
 ETCD_STATUS = (
     "etcdctl --endpoints={} --cacert=/etc/etcd/tls/ca.crt --cert=/etc/etcd/tls/host.crt --key=/etc/etcd/tls/host.key "
     "endpoint status --write-out=json"
@@ -45,7 +51,7 @@ class LabFault:
 
 
 # A host that is lost costs the leader's term, 20 s, and what it takes to notice and to promote.
-HOST_LOST = 45
+HOST_LOST = 38
 LAB_FAULTS = {
     fault.name: fault
     for fault in (
@@ -174,6 +180,13 @@ class Saboteur:
                 return by_address[row["Endpoint"]]
         raise AssertionError(f"etcd has no leader: {answer}")
 
+    def services_run(self) -> bool:
+        """Whether everything that is to run on a host does, on all of them."""
+        for name in self.targets("all"):
+            states = self.tier.feed(name, SERVICES, "").split()
+            assert states and set(states) == {"active"}, f"{name}: {states}"
+        return True
+
     @contextmanager
     def struck(self, fault: Fault | LabFault, targets: list[str]) -> Iterator[None]:
         """The fault lasts as long as this, and is healed whatever happens."""
@@ -218,15 +231,9 @@ class Saboteur:
                 time.sleep(lasts)
             healed = time.monotonic()
             wait_until("every member is there and streams", WHOLE_AGAIN_WITHIN_SECONDS, whole or self.tier.whole)
+            wait_until("every service runs", SERVICES_AGAIN_WITHIN_SECONDS, self.services_run)
             whole_at = time.monotonic()
             time.sleep(after)
             under_load.stop()
-            self.same_rows(under_load.schema)
+            load.same_rows(self.tier, under_load.schema)
         return Trial(under_load.report, targets, struck, healed, whole_at)
-
-    def same_rows(self, schema: str) -> None:
-        """Every member has the same rows: one that came back has thrown away what the others never had."""
-        statement = f"SELECT count(*), sum(hashtext(w::text)::bigint) FROM {schema}.writes w"
-        rows = self.tier.psql(self.tier.leader(), statement, "app")
-        for name in self.tier.replicas():
-            self.tier.wait_for_rows(name, statement, rows)

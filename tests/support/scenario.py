@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +23,9 @@ def in_order(*modules: str) -> Callable[[list[pytest.Item]], None]:
 
 @pytest.fixture(scope="session")
 def scenario(request: pytest.FixtureRequest) -> Path:
-    """The folder of the scenario whose tests these are."""
-    return request.session.items[0].path.parents[1]
+    """The folder of the scenario whose tests these are, or of another one's hosts that they are to run on."""
+    given = os.environ.get("PGTIER_SCENARIO")
+    return TOP / "molecule" / given if given else request.session.items[0].path.parents[1]
 
 
 @pytest.fixture(scope="session")

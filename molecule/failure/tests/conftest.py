@@ -12,14 +12,20 @@ __all__ = ["scenario", "tier", "whole"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="every fault, not only the short set")
+    parser.addoption("--mutations", action="store_true", help="only the mutations: settings broken on purpose")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without --full, the short set only, which pytest says; the control comes last, as it changes the cluster."""
+    """Without an option, the short set only, and pytest says so; the control comes last, as it changes the cluster."""
     items.sort(key=lambda item: item.path.stem == "test_control")
-    left = [item for item in items if item.get_closest_marker("full") and not config.getoption("--full")]
-    config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if item not in left]
+
+    def wanted(item: pytest.Item) -> bool:
+        if (item.get_closest_marker("mutation") is not None) != bool(config.getoption("--mutations")):
+            return False
+        return item.get_closest_marker("full") is None or bool(config.getoption("--full"))
+
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = [item for item in items if wanted(item)]
 
 
 @pytest.fixture(scope="session")
