@@ -54,7 +54,6 @@ def start(directory: Path, connections: loads.Connections, limit: float, options
             start_new_session=True,
             env=loads.environment(),
         )
-    assert process.stdin is not None
     wanted = {
         "owner": connections.owner,
         "writers": list(connections.writers),
@@ -62,8 +61,8 @@ def start(directory: Path, connections: loads.Connections, limit: float, options
         "limit": limit,
         "options": options,
     }
-    process.stdin.write(json.dumps(wanted))
-    process.stdin.close()
+    loads.pipe(process.stdin).write(json.dumps(wanted))
+    loads.pipe(process.stdin).close()
     _wait(directory, "ready", _READY_SECONDS, process)
     return (directory / "ready").read_text()
 
@@ -95,8 +94,12 @@ def _put(path: Path, text: str) -> None:
     beside.rename(path)
 
 
+def _end(*_signal: object) -> None:
+    raise SystemExit("ended by a signal")
+
+
 def _run(directory: Path, wanted: dict[str, Any]) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
+    signal.signal(signal.SIGTERM, _end)
     connections = loads.Connections(wanted["owner"], wanted["writers"], wanted["readers"])
     epoch = time.time() - time.monotonic()
     with loads.running(connections, **wanted["options"]) as load:

@@ -206,7 +206,8 @@ async def clients(work: dict[str, Any], over: asyncio.Event) -> dict[str, list[A
     tasks = [asyncio.create_task(turns(*one)) for one in everybody]
     for _one in everybody:
         await at_work.acquire()
-    print("all are at work", flush=True)
+    sys.stdout.write("all are at work\n")
+    sys.stdout.flush()
     await asyncio.gather(*tasks)
     return seen
 

@@ -69,15 +69,17 @@ def targets(
 
 
 def strike_script(fault: Fault, values: Mapping[str, str]) -> str:
-    """What root runs on the host. The healing is laid down, and its timer set, before anything is broken."""
+    """What root runs on the host, which says first when it strikes, by its clock. The healing is laid down, and its
+    timer set, before anything is broken."""
+    strike = f"date +%s.%N\n{_filled(fault.strike, values)}\n"
     if not fault.heal:
-        return f"set -eu\n{_filled(fault.strike, values)}\n"
+        return f"set -eu\n{strike}"
     unit, path = f"pgtier-drill-{fault.name}", f"{_DIRECTORY}/{fault.name}"
     return (
         f"set -eu\numask 077\nmkdir -p {_DIRECTORY}\n"
         f"cat > {path}.sh <<'END_OF_HEALING'\n{_filled(fault.heal, values)}\nEND_OF_HEALING\n"
         f"systemd-run --quiet --collect --unit={unit} --on-active={fault.lasts + GRACE_SECONDS:g}s "
-        f"/bin/sh {path}.sh\n{_filled(fault.strike, values)}\n"
+        f"/bin/sh {path}.sh\n{strike}"
     )
 
 

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A load on a tier's endpoints, in processes of its own, and the schema that it writes to.
 
-with running(Connections(admin, writers, readers)) as load:
-    ...
-assert check(load.report) == []
+`running` is how it is used; when it has stopped, the checker judges its report.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 # Whoever starts a load asks `missing` before.
 with contextlib.suppress(ImportError):
@@ -45,6 +43,13 @@ def missing() -> str | None:
 def environment() -> dict[str, str]:
     """That of a program of this collection: it imports what this one does."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(_IMPORT_PATH), *sys.path])}
+
+
+def pipe(stream: IO[str] | None) -> IO[str]:
+    """A process's stream that is known to be a pipe."""
+    if stream is None:
+        raise AssertionError("the process was started without this pipe")
+    return stream
 
 
 @dataclass(frozen=True)
@@ -88,8 +93,7 @@ class Load:
             _start({**self._common, "writers": [], "readers": list(self.connections.readers)}),
         ]
         for process in self._processes:
-            assert process.stdout is not None
-            line = process.stdout.readline()
+            line = pipe(process.stdout).readline()
             if line != "all are at work\n":
                 raise RuntimeError(f"the clients did not get to work: {line!r}")
 
@@ -99,11 +103,9 @@ class Load:
         self._over = True
         # Told to end at once, and read one after the other.
         for process in self._processes:
-            assert process.stdin is not None
-            process.stdin.close()
+            pipe(process.stdin).close()
         for process in self._processes:
-            assert process.stdout is not None
-            self.report.add(json.loads(process.stdout.read() or "{}"))
+            self.report.add(json.loads(pipe(process.stdout).read() or "{}"))
             process.wait(timeout=90)
         with self._owner() as connection:
             found = connection.execute(
@@ -146,8 +148,7 @@ def _start(work: dict[str, Any]) -> subprocess.Popen[str]:
         start_new_session=True,
         env=environment(),
     )
-    assert process.stdin is not None
     # By standard input: there are passwords in it.
-    process.stdin.write(json.dumps(work) + "\n")
-    process.stdin.flush()
+    pipe(process.stdin).write(json.dumps(work) + "\n")
+    pipe(process.stdin).flush()
     return process
