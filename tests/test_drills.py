@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/drills.md lists every fault there is, with what it is; there are enough of them."""
+"""docs/drills.md lists every fault there is, with what it is; there are enough of them, and of mutations."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
 from failing import FAULTS
+from mutations import MUTATIONS, Mutation
 
 TOP = Path(__file__).parents[1]
 
@@ -20,3 +22,16 @@ def test_every_fault_is_listed_as_it_is() -> None:
         for fault in FAULTS.values()
     ]
     assert len(FAULTS) >= 25
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=MUTATIONS.keys())
+def test_a_mutation_names_a_test_that_there_is(mutation: Mutation) -> None:
+    path, _, test = mutation.red.partition("::")
+    assert f"def {test.partition('[')[0]}(" in (TOP / path).read_text()
+    assert mutation.change and mutation.undo
+    if "test_fault[" in test:
+        assert re.search(r"\[(\w+)\]", test)[1] in FAULTS
+
+
+def test_there_are_enough_mutations() -> None:
+    assert len(MUTATIONS) >= 20

@@ -13,6 +13,9 @@ from failing import Saboteur
 from mutations import MUTATIONS, Mutation
 from tier import TOP, Tier, wait_until
 
+# Seen green without a mutation. Several mutations may have one test.
+GREEN: set[str] = set()
+
 
 def run(*tests: str) -> subprocess.CompletedProcess[str]:
     """The tests of whichever scenario, on the hosts of this one."""
@@ -47,8 +50,10 @@ def broken(tier: Tier, saboteur: Saboteur, mutation: Mutation) -> Iterator[None]
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_broken_setting_turns_its_test_red(tier: Tier, saboteur: Saboteur, name: str) -> None:
     mutation = MUTATIONS[name]
-    green = run(mutation.red)
-    assert green.returncode == 0, f"{mutation.red} is red without the mutation: {green.stdout[-2000:]}"
+    if mutation.red not in GREEN:
+        green = run(mutation.red)
+        assert green.returncode == 0, f"{mutation.red} is red without the mutation: {green.stdout[-2000:]}"
+        GREEN.add(mutation.red)
     with broken(tier, saboteur, mutation):
         done = run(mutation.red)
     print(f"{name}: {done.stdout.splitlines()[-1]}")
