@@ -71,6 +71,11 @@ def row(number: int, name: str, trial: Trial) -> dict[str, Any]:
     }
 
 
+def did_not_come_back(number: int, name: str, why: str) -> dict[str, Any]:
+    figures = {"writes": 0, "lost": 0, "recovery_seconds": 0.0, "failed_statements": 0}
+    return {"number": number, "fault": name, "targets": [], **figures, "bad": [why]}
+
+
 def molecule(action: str) -> None:
     subprocess.run([str(Path(sys.executable).with_name("molecule")), action, "-s", SCENARIO], cwd=TOP, check=True)
 
@@ -112,9 +117,12 @@ def main() -> int:
     saboteur = Saboteur(tier)
     while not stopped and (state["done"] < given.faults or state["writes"] < given.writes):
         name = fault_of(state["seed"], state["done"])
-        wait_until("every member is there and streams", 120, tier.whole)
-        trial = saboteur.attempt(FAULTS[name], after=SECONDS_AFTER, pause=0.1)
-        kept = row(state["done"], name, trial)
+        try:
+            wait_until("every member is there and streams", 120, tier.whole)
+            kept = row(state["done"], name, saboteur.attempt(FAULTS[name], after=SECONDS_AFTER, pause=0.1))
+        except AssertionError as error:
+            # The tier did not come back: what follows would be blamed on the wrong fault.
+            stopped, kept = True, did_not_come_back(state["done"], name, str(error))
         state["rows"].append(kept)
         state["done"] += 1
         state["writes"] += kept["writes"]
