@@ -46,11 +46,21 @@ class Limits:
 
 @dataclass(frozen=True)
 class Switchover:
-    """`needed` is False when the candidate leads already."""
+    """`needed` is False when the candidate leads already.
+
+    Where nobody was named and all that Patroni could take are fit, `anyone` of these may win: Patroni is not told a
+    name. Those who lose then follow at once. Told of a candidate, all others sleep for two seconds first (its
+    `process_unhealthy_cluster`), and the first commits wait until one of them streams.
+    """
 
     leader: str
     candidate: str
     needed: bool
+    anyone: tuple[str, ...] = ()
+
+    @property
+    def successors(self) -> tuple[str, ...]:
+        return self.anyone or (self.candidate,)
 
 
 def choose(cluster: Cluster, config: Mapping[str, Any], candidate: str | None, limits: Limits) -> Switchover:
@@ -76,24 +86,44 @@ def choose(cluster: Cluster, config: Mapping[str, Any], candidate: str | None, l
         reasons.append(f"{candidate} cannot become the leader: {why}")
     if reasons:
         raise Refused(reasons)
-    return Switchover(leader, candidate or best(cluster, config, limits.lag_bytes), needed=True)
+    if candidate:
+        return Switchover(leader, candidate, needed=True)
+    anyone = fit(cluster, config, limits.lag_bytes)
+    eligible = [member["name"] for member in cluster["members"] if member["name"] != leader and not barred(member)]
+    return Switchover(
+        leader,
+        best(cluster, config, limits.lag_bytes),
+        needed=True,
+        anyone=tuple(sorted(anyone)) if set(anyone) == set(eligible) else (),
+    )
+
+
+def fit(cluster: Cluster, config: Mapping[str, Any], lag_bytes: int) -> list[str]:
+    """Who can become the leader now."""
+    others = [member for member in cluster["members"] if member["name"] != cluster["leader"]]
+    return [member["name"] for member in others if unfit(member, cluster, config, lag_bytes) is None]
+
+
+def barred(member: Member) -> bool:
+    """Whether Patroni never makes it the leader."""
+    return bool(member["tags"].get("nofailover")) or str(member["tags"].get("failover_priority", 1)) == "0"
 
 
 def best(cluster: Cluster, config: Mapping[str, Any], lag_bytes: int) -> str:
     """The fit member that is the least behind; the first by name of several. Raises Refused if nobody is fit."""
     others = [member for member in cluster["members"] if member["name"] != cluster["leader"]]
     why = {member["name"]: unfit(member, cluster, config, lag_bytes) for member in others}
-    fit = [member for member in others if why[member["name"]] is None]
-    if not fit:
+    able = [member for member in others if why[member["name"]] is None]
+    if not able:
         reasons = [f"{name}: {reason}" for name, reason in sorted(why.items())]
         raise Refused([f"no member can take over from {cluster['leader']} ({'; '.join(reasons) or 'it is alone'})"])
-    return min(fit, key=lambda member: (member["lag_bytes"] or 0, member["name"]))["name"]
+    return min(able, key=lambda member: (member["lag_bytes"] or 0, member["name"]))["name"]
 
 
 def unfit(member: Member, cluster: Cluster, config: Mapping[str, Any], lag_bytes: int) -> str | None:
     """Why a member cannot become the leader now; None if it can."""
-    tags, name = member["tags"], member["name"]
-    if tags.get("nofailover") or str(tags.get("failover_priority", 1)) == "0":
+    name = member["name"]
+    if barred(member):
         return "it is tagged nofailover, as analytics replicas are"
     if member["state"] != "streaming":
         return f"it is {member['state'] or 'silent'} and not streaming; see `journalctl -u patroni` on {name}"

@@ -1,7 +1,7 @@
 """Do a switchover while the pools are held, and say how long each part took.
 
-Patroni's own answer comes up to a second late, as it polls; here the candidate itself is asked, and the pools are let
-go at the moment at which it is the leader. What a commit then still waits for is a standby to vouch for it.
+Patroni's own answer comes up to a second late, as it polls; here those who may take over are asked, and the pools are
+let go at the moment at which one of them leads. What a commit then still waits for is a standby to vouch for it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.choice impo
 from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.client import PatroniClient, PatroniError
 
 POLL_SECONDS = 0.05
+# For the watch to see what Patroni has answered already.
+SETTLE_SECONDS = 0.5
 
 
 class Failed(Exception):
@@ -32,7 +34,8 @@ class _Request(threading.Thread):
         self.refusal = ""
 
     def run(self) -> None:
-        body = {"leader": self._plan.leader, "candidate": self._plan.candidate}
+        named = {} if self._plan.anyone else {"candidate": self._plan.candidate}
+        body = {"leader": self._plan.leader, **named}
         try:
             answer = self._client.post("/switchover", body, accept=(200, 202, 412, 503))
         except PatroniError as error:
@@ -43,33 +46,64 @@ class _Request(threading.Thread):
             self.refusal = f"Patroni on {self._plan.leader} says: {str(answer.body)[:300]}"
 
 
+class _Succession:
+    """Watches those who may take over, each by itself: one that hangs does not keep the others' word back."""
+
+    def __init__(self, candidates: Mapping[str, PatroniClient]) -> None:
+        self._settled = threading.Event()
+        self._leader = ""
+        for name, client in candidates.items():
+            threading.Thread(target=self._watch, args=(name, client), daemon=True).start()
+
+    def _watch(self, name: str, client: PatroniClient) -> None:
+        while not self._settled.is_set():
+            if _leads(client):
+                self._leader = name
+                self._settled.set()
+            self._settled.wait(POLL_SECONDS)
+
+    def leader(self, seconds: float) -> str:
+        """Who leads; empty if nobody does within so many seconds."""
+        return self._leader if self._settled.wait(seconds) else ""
+
+    def end(self) -> None:
+        self._settled.set()
+
+
 def hand_over(
     client: PatroniClient,
     members: Sequence[view.Member],
     plan: Switchover,
     held: Callable[[], AbstractContextManager[None]],
     limit: float,
-) -> dict[str, float]:
-    """Seconds that each part took. Raises Failed, and what `held` raises; then nothing is held any more."""
+) -> tuple[str, dict[str, float]]:
+    """Who leads now, and seconds that each part took. Raises Failed, and what `held` raises; then nothing is held any
+    more."""
     urls = {member["name"]: member["api_url"] for member in members}
-    leader, candidate = client.at(urls[plan.leader], timeout=limit + 30), client.at(urls[plan.candidate], timeout=1)
+    leader = client.at(urls[plan.leader], timeout=limit + 30)
     begin = time.monotonic()
     with held():
         still = time.monotonic()
         request = _Request(leader, plan)
         request.start()
-        while not _leads(candidate):
-            if request.refusal and not _leads(candidate):
-                raise Failed(f"{request.refusal}. The pools are resumed; {_now(client)}")
-            if time.monotonic() > begin + limit:
-                raise Failed(
-                    f"{plan.candidate} does not lead after {limit:g} s, so the pools are resumed and the rest is left "
-                    f"to Patroni, which may still do it; {_now(client)}"
-                )
-            time.sleep(POLL_SECONDS)
+        succession = _Succession({name: client.at(urls[name], timeout=1) for name in plan.successors})
+        try:
+            while not (successor := succession.leader(POLL_SECONDS)):
+                # Refused, or done and not seen yet: the watch had a moment since.
+                if request.refusal and not (successor := succession.leader(SETTLE_SECONDS)):
+                    raise Failed(f"{request.refusal}. The pools are resumed; {_now(client)}")
+                if successor:
+                    break
+                if time.monotonic() > begin + limit:
+                    raise Failed(
+                        f"{' or '.join(plan.successors)} does not lead after {limit:g} s, so the pools are resumed and "
+                        f"the rest is left to Patroni, which may still do it; {_now(client)}"
+                    )
+        finally:
+            succession.end()
         leads = time.monotonic()
     end = time.monotonic()
-    return {
+    return successor, {
         "held_seconds": round(end - begin, 3),
         "pause_seconds": round(still - begin, 3),
         "switch_seconds": round(leads - still, 3),

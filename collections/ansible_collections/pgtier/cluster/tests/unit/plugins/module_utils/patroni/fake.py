@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,7 @@ class FakeMember:
         self.pending: dict[str, Any] = {}
         self.others: list[dict[str, Any]] = []
         self.leads = True
+        self.says_nothing_for = 0.0
         # What GET /patroni has beside the rest.
         self.says: dict[str, Any] = {}
         # What it answers to a POST of this path; a function for one that does something first.
@@ -39,6 +41,7 @@ class FakeMember:
 
     def answer(self, method: str, path: str, body: bytes, authorization: str | None) -> tuple[int, Any]:
         self.requests.append((method, path, authorization))
+        time.sleep(self.says_nothing_for)
         if method == "PATCH":
             if authorization != "Basic " + b64encode(b"patroni:secret").decode():
                 return 401, "no auth header received"

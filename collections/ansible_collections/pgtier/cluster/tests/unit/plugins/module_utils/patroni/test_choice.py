@@ -34,10 +34,19 @@ BOTH = (member("pg2"), member("pg3"))
     ("seen", "candidate", "expected"),
     [
         (cluster(*BOTH), "pg3", Switchover("pg1", "pg3", True)),
-        (cluster(*BOTH), None, Switchover("pg1", "pg2", True)),
-        (cluster(member("pg2", lag=900), member("pg3", lag=10)), None, Switchover("pg1", "pg3", True)),
+        (cluster(*BOTH), None, Switchover("pg1", "pg2", True, ("pg2", "pg3"))),
+        (
+            cluster(member("pg2", lag=900), member("pg3", lag=10)),
+            None,
+            Switchover("pg1", "pg3", True, ("pg2", "pg3")),
+        ),
         (cluster(member("pg2", state="starting"), member("pg3")), None, Switchover("pg1", "pg3", True)),
-        (cluster(member("pg2", tags={"nofailover": True}), member("pg3")), None, Switchover("pg1", "pg3", True)),
+        # Patroni cannot take it either.
+        (
+            cluster(member("pg2", tags={"nofailover": True}), member("pg3")),
+            None,
+            Switchover("pg1", "pg3", True, ("pg3",)),
+        ),
         (cluster(member("pg2", "replica"), member("pg3")), None, Switchover("pg1", "pg3", True)),
         # The step has happened already, whatever else is the case now.
         (cluster(*BOTH), "pg1", Switchover("pg1", "pg1", False)),

@@ -45,7 +45,7 @@ def members(*fakes: FakeMember) -> list[Member]:
     return parse({"members": raw})["members"]
 
 
-def hand_over(pair: tuple[FakeMember, FakeMember], pools: Pools, limit: float = 5) -> dict[str, float]:
+def hand_over(pair: tuple[FakeMember, FakeMember], pools: Pools, limit: float = 5) -> tuple[str, dict[str, float]]:
     client = PatroniClient([pair[0].url], "patroni", "secret")
     return handover.hand_over(client, members(*pair), PLAN, pools.held, limit)
 
@@ -66,10 +66,35 @@ def test_the_pools_are_let_go_when_the_candidate_leads_and_not_when_patroni_answ
     old.posts["/switchover"] = switch
     pools = Pools()
     begin = time.monotonic()
-    took = hand_over(pair, pools)
+    successor, took = hand_over(pair, pools)
+    assert successor == "pg2"
     assert time.monotonic() - begin < 2
     assert asked == [{"leader": "pg1", "candidate": "pg2"}] and pools.log == ["held", "let go"]
     assert 0.2 <= took["switch_seconds"] <= took["held_seconds"] < 2
+
+
+def test_without_a_name_whoever_wins_is_known_even_if_another_one_hangs(pair: tuple[FakeMember, FakeMember]) -> None:
+    old, new = pair
+    hangs = FakeMember({}, "pg3")
+    hangs.says_nothing_for = 3.0
+    asked: list[dict[str, Any]] = []
+
+    def switch(body: dict[str, Any]) -> tuple[int, Any]:
+        asked.append(body)
+        old.leads, new.leads = False, True
+        return 200, 'Successfully switched over to "pg2"'
+
+    old.posts["/switchover"] = switch
+    plan = Switchover("pg1", "pg2", needed=True, anyone=("pg2", "pg3"))
+    pools = Pools()
+    begin = time.monotonic()
+    try:
+        client = PatroniClient([old.url], "patroni", "secret")
+        successor, _ = handover.hand_over(client, members(old, new, hangs), plan, pools.held, 5)
+    finally:
+        hangs.close()
+    assert successor == "pg2" and asked == [{"leader": "pg1"}]
+    assert time.monotonic() - begin < 1
 
 
 @pytest.mark.parametrize(
