@@ -54,12 +54,13 @@ def test_seen(lines: list[str], expected: object) -> None:
 def test_what_haproxy_has_not_checked_yet_is_not_known() -> None:
     """It takes every server for up until the first check has failed."""
 
-    def state(*results: int) -> str:
-        rows = (f"2 replica {n} pg{n} 10.0.0.{n} 2 0 1 5432 {result}" for n, result in enumerate(results, 1))
-        return "\n".join(["1", f"{HEADER} srv_check_result", *rows, ""])
+    def state(*checks: str) -> str:
+        rows = (f"2 replica {n} pg{n} 10.0.0.{n} 2 0 1 5432 {check}" for n, check in enumerate(checks, 1))
+        return "\n".join(["1", f"{HEADER} srv_check_status srv_check_result", *rows, ""])
 
-    assert decide.seen(state(3, 0)) is None
-    assert decide.seen(state(3, 2)) == Seen([A, B], [A, B])  # failed once, which is not enough to be down
+    assert decide.seen(state("15 3", "1 0")) is None
+    assert decide.seen(state("15 3", "12 2")) == Seen([A, B], [A, B])  # failed once, which is not enough to be down
+    assert decide.seen(state("15 3", "12 0")) == Seen([A, B], [A, B])  # the next check is under way
 
 
 @pytest.mark.parametrize(("status", "refusing"), [(17, [A]), (12, []), (8, [])], ids=["no", "time out", "refused"])

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-# Of `show servers state`: srv_op_state, srv_check_result, and srv_check_status of an answer other than the wanted one.
+# Of `show servers state`: srv_op_state, and srv_check_status before the first check, and of an answer other than the
+# wanted one. Not srv_check_result: it is unknown again while a check is under way, which with a dead host is always.
 RUNNING = "2"
-UNCHECKED = "0"
+UNCHECKED = ("0", "1")
 SAID_NO = "17"
 
 Row = dict[str, str]
@@ -38,7 +39,7 @@ def seen(state: str) -> Seen | None:
         raise ValueError(f"HAProxy answered {state.strip()!r} instead of a table of servers")
     table = [line.split() for line in lines if not line.startswith("#")]
     rows = [dict(zip(header, fields, strict=True)) for fields in table if len(fields) == len(header)]
-    if any(row.get("srv_check_result") == UNCHECKED and row["srv_admin_state"] == "0" for row in rows):
+    if any(row.get("srv_check_status") in UNCHECKED and row["srv_admin_state"] == "0" for row in rows):
         return None
     up = {
         Server(row["srv_addr"], int(row["srv_port"])): row["srv_admin_state"] == "0"

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 MAINTENANCE, DRAINED = 0x01, 0x08
 _TAKEN_OUT = 0x3F
 _RUNNING = "2"
-_UNCHECKED = "0"
+# Of srv_check_status, before the first check; srv_check_result is unknown again while a check is under way.
+_UNCHECKED = ("0", "1")
 
 
 class HaproxyError(Exception):
@@ -83,6 +84,6 @@ def _server(row: Mapping[str, str]) -> Server:
         backend=row["be_name"],
         name=row["srv_name"],
         address=row["srv_addr"],
-        up=row["srv_op_state"] == _RUNNING and row["srv_check_result"] != _UNCHECKED,
+        up=row["srv_op_state"] == _RUNNING and row["srv_check_status"] not in _UNCHECKED,
         admin=int(row["srv_admin_state"]) & _TAKEN_OUT,
     )

@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.pgtier.cluster.plugins.module_utils import haproxy
 from ansible_collections.pgtier.cluster.plugins.module_utils.haproxy import HaproxyError
 
-HEADER = "# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_port srv_check_result"
+HEADER = "# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_port srv_check_status"
 
 
 def state(*rows: tuple[str, int, int, int]) -> str:
@@ -22,14 +22,14 @@ def state(*rows: tuple[str, int, int, int]) -> str:
 @pytest.mark.parametrize(
     ("row", "up", "serves"),
     [
-        (("pg1", 2, 0, 3), True, True),
-        (("pg1", 2, 8, 3), True, False),
-        (("pg1", 2, 1, 3), True, False),
-        (("pg1", 2, 16, 3), True, False),
-        (("pg1", 2, 64, 3), True, True),
-        (("pg1", 0, 0, 2), False, False),
-        (("pg1", 0, 8, 2), False, False),
-        (("pg1", 2, 0, 0), False, False),
+        (("pg1", 2, 0, 15), True, True),
+        (("pg1", 2, 8, 15), True, False),
+        (("pg1", 2, 1, 15), True, False),
+        (("pg1", 2, 16, 15), True, False),
+        (("pg1", 2, 64, 15), True, True),
+        (("pg1", 0, 0, 17), False, False),
+        (("pg1", 0, 8, 17), False, False),
+        (("pg1", 2, 0, 1), False, False),
     ],
     ids=[
         "fit",
@@ -89,7 +89,7 @@ def test_commands_over_the_socket(tmp_path: Path) -> None:
 
 def test_servers_of_some_backends_or_of_all(tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
-    other = Socket(path, *(state(("pg1", 2, 0, 3)) for _time in range(3)))
+    other = Socket(path, *(state(("pg1", 2, 0, 15)) for _time in range(3)))
     assert [server.name for server in haproxy.servers(path, ["primary", "replica"])] == ["pg1", "pg1"]
     assert [server.name for server in haproxy.servers(path)] == ["pg1"]
     assert other.heard == ["show servers state primary\n", "show servers state replica\n", "show servers state\n"]
