@@ -63,6 +63,8 @@ TEMPLATES: dict[str, Contexts] = {
     "firewall/unit.service.j2": _once,
     "haproxy/haproxy.cfg.j2": _trusted,
     "haproxy/unit.conf.j2": _once,
+    "patroni/ended.conf.j2": _once,
+    "patroni/succession.service.j2": _once,
     "patroni/unit.conf.j2": _once,
     "pgbouncer/hba.conf.j2": _once,
     "pgbouncer/instance.ini.j2": _each_instance,

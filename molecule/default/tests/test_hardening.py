@@ -7,7 +7,7 @@ import re
 import pytest
 from tier import Tier
 
-MEMBER_UNITS = ("etcd.service", "patroni.service")
+MEMBER_UNITS = ("etcd.service", "patroni.service", "pgtier-succession.service")
 PROXY_UNITS = (
     "haproxy.service",
     "pgtier-primary-route.service",
@@ -26,6 +26,7 @@ FILES = {
     r"/etc/(etcd|patroni|pgbouncer)/tls/host\.key": "600 {etcd,postgres} {etcd,postgres}",
     r"/etc/(etcd|patroni|pgbouncer)/tls/(host|ca)\.crt": "644 {etcd,postgres} {etcd,postgres}",
     r"/etc/patroni/config\.yml": "600 postgres postgres",
+    r"/etc/patroni/succession\.json": "640 postgres postgres",
     r"/etc/haproxy/haproxy\.cfg": "640 root haproxy",
     r"/etc/pgbouncer/userlist\.txt": "600 postgres postgres",
     r"/etc/pgbouncer/(hba\.conf|endpoints/.+)": "640 postgres postgres",

@@ -7,7 +7,7 @@ from typing import Any
 from .hba import bootstrap_hba, line
 from .logins import REPLICATOR, REWIND, SUPERUSER
 from .presets import RECOVERY_TIME
-from .schema import Member, Patroni, PostgreSQL
+from .schema import Member, Patroni, PostgreSQL, Succession
 from .settings import Settings
 from .tls import CIPHERS, ca_file, directory
 from .topology import Topology, host_port
@@ -66,6 +66,26 @@ def patroni(settings: Settings, topology: Topology, postgresql: PostgreSQL, etcd
         cafile=ca_file(settings),
         tls_directory=directory(settings, "patroni"),
         restapi_port=settings["patroni_restapi_port"],
+        succession={host: _succession(settings, topology, host) for host in topology.members},
+    )
+
+
+def _succession(settings: Settings, topology: Topology, host: str) -> Succession:
+    times, port = RECOVERY_TIME[settings["patroni_recovery_time"]], settings["etcd_client_port"]
+    scheme = "https" if settings["tls_enabled"] else "http"
+    urls = {name: f"{scheme}://{host_port(topology.addresses[name], port)}" for name in topology.etcd}
+    here = urls.pop(host, "")
+    return Succession(
+        scope=settings["patroni_scope"],
+        member=host,
+        ttl=times.ttl,
+        data_directory=data_directory(settings),
+        tls_directory=directory(settings, "patroni"),
+        etcd=[here, *urls.values()] if here else list(urls.values()),
+        etcd_here=here,
+        fence_command=list(settings["patroni_fence_command"]),
+        fence_timeout_seconds=settings["patroni_fence_timeout_seconds"],
+        silence_seconds=times.silence,
     )
 
 

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RecoveryTime:
-    """Seconds, but for etcd's heartbeat."""
+    """Seconds, but for etcd's heartbeat. After `silence` a primary's host counts as silent where a fence can make sure
+    of it."""
 
     ttl: int
     loop_wait: int
     retry_timeout: int
     primary_start_timeout: int
     etcd_heartbeat_ms: int
+    silence: float
 
     @property
     def margin(self) -> int:
@@ -25,7 +27,13 @@ class RecoveryTime:
 
 RECOVERY_TIME = {
     # The shortest that Patroni takes. A crashed PostgreSQL is not restarted first: another member takes over at once.
-    "fast": RecoveryTime(ttl=20, loop_wait=1, retry_timeout=3, primary_start_timeout=0, etcd_heartbeat_ms=100),
-    "default": RecoveryTime(ttl=30, loop_wait=5, retry_timeout=10, primary_start_timeout=60, etcd_heartbeat_ms=100),
-    "tolerant": RecoveryTime(ttl=60, loop_wait=10, retry_timeout=15, primary_start_timeout=300, etcd_heartbeat_ms=250),
+    "fast": RecoveryTime(
+        ttl=20, loop_wait=1, retry_timeout=3, primary_start_timeout=0, etcd_heartbeat_ms=100, silence=1.2
+    ),
+    "default": RecoveryTime(
+        ttl=30, loop_wait=5, retry_timeout=10, primary_start_timeout=60, etcd_heartbeat_ms=100, silence=5
+    ),
+    "tolerant": RecoveryTime(
+        ttl=60, loop_wait=10, retry_timeout=15, primary_start_timeout=300, etcd_heartbeat_ms=250, silence=30
+    ),
 }

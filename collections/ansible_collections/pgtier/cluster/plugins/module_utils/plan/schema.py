@@ -119,6 +119,23 @@ class PostgreSQL(TypedDict):
     sources: dict[str, str]
 
 
+class Succession(TypedDict):
+    """The configuration of a member's pgtier-succession, which gives up a dead leader's key upon proof and keeps etcd's
+    leader off the primary's host. `etcd` are its members, the one on this host first; `etcd_here` is that one, `""`
+    if there is none. Without a `fence_command` nobody is fenced."""
+
+    scope: str
+    member: str
+    ttl: int
+    data_directory: str
+    tls_directory: str
+    etcd: list[str]
+    etcd_here: str
+    fence_command: list[str]
+    fence_timeout_seconds: int
+    silence_seconds: float
+
+
 class Patroni(TypedDict):
     """`dynamic` is the whole dynamic configuration; `local` a member's config.yml without its passwords.
 
@@ -132,6 +149,7 @@ class Patroni(TypedDict):
     cafile: str
     tls_directory: str
     restapi_port: int
+    succession: dict[str, Succession]
 
 
 class HaproxyServer(TypedDict):

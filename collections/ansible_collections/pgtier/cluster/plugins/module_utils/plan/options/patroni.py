@@ -46,6 +46,26 @@ OPTIONS = (
         "host",
     ),
     Option(
+        "patroni_fence_command",
+        "list",
+        "Command, word by word, that switches a member's host off and ends with 0 only when it is off. `{host}` stands "
+        "for its name, `{address}` for its address. The members run it on a primary whose host has gone silent, and "
+        "then replace it within seconds instead of after the ttl. Default: nobody is fenced, the ttl decides.",
+        [],
+        "patroni",
+        elements="str",
+    ),
+    Option(
+        "patroni_fence_timeout_seconds",
+        "int",
+        "How long the fence may take. After that it has failed, and the ttl decides.",
+        10,
+        "patroni",
+        minimum=1,
+        maximum=300,
+        unit="s",
+    ),
+    Option(
         "patroni_wait_seconds",
         "int",
         "How long a run waits for all members to stream. Copying a large database to a new one takes its time.",

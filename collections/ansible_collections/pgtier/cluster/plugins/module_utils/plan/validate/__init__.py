@@ -13,6 +13,7 @@ CHECKS = (
     topology.addresses,
     topology.roles,
     topology.sources,
+    topology.fence,
     names.hosts,
     names.scope,
     names.databases,

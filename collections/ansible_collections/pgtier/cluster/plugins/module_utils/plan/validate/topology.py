@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from ..inventory import GROUPS, Unreadable
@@ -100,6 +101,34 @@ def sources(subject: Subject) -> Iterator[Mistake]:
         else:
             continue
         yield Mistake(f"host {host}", "patroni_replicate_from", show(source), problem, remedy)
+
+
+_FENCED_AT_LEAST = 3
+_PLACEHOLDERS = ("{host}", "{address}", "{member}")
+
+
+def fence(subject: Subject) -> Iterator[Mistake]:
+    """What is run on a silent primary has to be found, to know whom it is about, and to have a majority behind it."""
+    words: list[str] = subject.settings["patroni_fence_command"]
+    if not words:
+        return
+
+    def wrong(problem: str, remedy: str) -> Mistake:
+        return Mistake("cluster", "patroni_fence_command", show(words), problem, remedy)
+
+    if not words[0].startswith("/"):
+        yield wrong("does not begin with a path", "Name the program by its whole path on the members: /usr/local/bin/…")
+    used = {found for word in words for found in re.findall(r"\{[a-z_]+\}", word)}
+    if unknown := sorted(used - {*_PLACEHOLDERS}):
+        yield wrong(f"has {unknown[0]}, which stands for nothing", f"Use {' or '.join(_PLACEHOLDERS[:2])}.")
+    elif not used:
+        yield wrong("does not say which host is to be switched off", "Add {host} or {address} to a word of it.")
+    candidates = subject.topology.candidates
+    if len(candidates) < _FENCED_AT_LEAST:
+        yield wrong(
+            f"asks more than half of all failover candidates, and there are {len(candidates)}",
+            f"Have {_FENCED_AT_LEAST} candidates in the group postgres, or leave it out.",
+        )
 
 
 def _upstream(host: str, sources: Mapping[str, str]) -> list[str]:

@@ -56,6 +56,12 @@ BAD: dict[str, Inventory] = {
         }
     ),
     "a proxy that streams": inventory(hosts={"proxy1": {"patroni_replicate_from": "pg2"}}),
+    # Fence
+    "a fence without a path": inventory(patroni_fence_command=["ipmi-off", "{host}"]),
+    "a fence of nobody": inventory(patroni_fence_command=["/usr/local/bin/fence"]),
+    "a fence with an unknown placeholder": inventory(patroni_fence_command=["/usr/local/bin/fence", "{hots}"]),
+    "a fence without a majority": inventory(TWO, patroni_fence_command=["/usr/local/bin/fence", "{host}"]),
+    "a fence without patience": inventory(patroni_fence_timeout_seconds=0),
     # Addresses
     "no address": inventory(hosts={"pg2": {"ansible_host": None}}),
     "address is a name": inventory(hosts={"pg2": {"ansible_host": "db2.example"}}),
