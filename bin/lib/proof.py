@@ -180,7 +180,7 @@ def lab_steps() -> Iterator[Step]:
 
 
 # Scenarios of many minutes under load, which want a computer of their own: run when they are asked for.
-LONG = {"failure", "operations", "rotation", "scale_out"}
+LONG = {"failure", "fence", "operations", "rotation", "scale_out"}
 
 
 def molecule_steps() -> Iterator[Step]:
