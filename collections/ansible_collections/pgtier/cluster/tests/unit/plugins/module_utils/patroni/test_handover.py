@@ -90,7 +90,7 @@ def test_without_a_name_whoever_wins_is_known_even_if_another_one_hangs(pair: tu
     begin = time.monotonic()
     try:
         client = PatroniClient([old.url], "patroni", "secret")
-        successor, _ = handover.hand_over(client, members(old, new, hangs), plan, pools.held, 5)
+        successor = handover.hand_over(client, members(old, new, hangs), plan, pools.held, 5)[0]
     finally:
         hangs.close()
     assert successor == "pg2" and asked == [{"leader": "pg1"}]
