@@ -113,7 +113,7 @@ def test_a_scenario_that_is_there_is_run() -> None:
     )
     assert by_itself | on_request | failure == scenarios
     assert all("--full" in s.env["PYTEST_ADDOPTS"] for s in proof.failure_steps())
-    assert by_itself == {"default", "security"}
+    assert by_itself == {"default", "failure", "security"}
 
 
 def test_hosts_are_taken_down_when_a_step_does_not_end_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ def test_a_stopped_run_goes_on_unless_another_is_asked_for(
     ("name", "gap", "kept", "bad"),
     [
         ("kill_postgres", 1.0, 2, []),
-        ("kill_postgres", 30.0, 2, ["30.0 s without an acknowledged write, and 15 are allowed"]),
+        ("kill_postgres", 30.0, 2, ["30.0 s without an acknowledged write, and 10 are allowed"]),
         ("kill_postgres", 1.0, 1, ["1 acknowledged writes are lost"]),
         ("freeze_replicas", 20.0, 2, []),
     ],

@@ -180,7 +180,7 @@ def lab_steps() -> Iterator[Step]:
 
 
 # Scenarios of many minutes under load, which want a computer of their own: run when they are asked for.
-LONG = {"failure", "fence", "operations", "rotation", "scale_out"}
+LONG = {"fence", "operations", "rotation", "scale_out"}
 
 
 def molecule_steps() -> Iterator[Step]:
@@ -190,7 +190,7 @@ def molecule_steps() -> Iterator[Step]:
 
 def load_steps() -> Iterator[Step]:
     # With what passing tests print: how many transactions there were, and how long the longest stall.
-    return scenario_steps("load", (LONG - {"failure"}).__contains__, "-rP")
+    return scenario_steps("load", LONG.__contains__, "-rP")
 
 
 def failure_steps() -> Iterator[Step]:

@@ -26,7 +26,7 @@ from tier import Tier, wait_until  # noqa: E402
 STATE = TOP / ".cache/soak.json"
 SCENARIO = "failure"
 # So long at least, for the writes that are wanted.
-SECONDS_AFTER = 12.0
+SECONDS_AFTER = 6.0
 
 
 def fault_of(seed: int, number: int) -> str:

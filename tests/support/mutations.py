@@ -84,7 +84,7 @@ _TABLE = (
         "/etc/haproxy/haproxy.cfg",
         "s|uri /primary$|uri /replica|",
         "systemctl reload haproxy; sleep 5",
-        f"{_DEFAULT}/test_replication.py::test_a_row_written_through_the_primary_endpoint_is_read_on_each_replica",
+        "molecule/failure/tests/test_sessions.py::test_the_direct_ports_lead_where_they_should",
     ),
     _edit(
         "sessions stay with a primary that is marked down",
@@ -113,9 +113,9 @@ _TABLE = (
         f"{_DEFAULT}/test_transaction_pool.py::test_statements_prepared_by_the_protocol_work_on_any_backend",
     ),
     _pool(
-        "the pool has fewer connections than it should",
+        "the pool has more connections than it should",
         "primary",
-        "s|^default_pool_size.*|default_pool_size = 5|",
+        "s|^default_pool_size.*|default_pool_size = 60|;s|max_db_connections=[0-9]+|max_db_connections=60|",
         f"{_DEFAULT}/test_transaction_pool.py::test_two_thousand_clients_are_served_by_twenty_backends",
     ),
     _pool(
@@ -138,9 +138,9 @@ _TABLE = (
     ),
     _pool(
         "a failed login to a server is remembered for long",
-        "primary",
+        "replica",
         "s|^server_login_retry.*|server_login_retry = 15|",
-        f"{_FAULT}[quit_postgres]",
+        f"{_DEFAULT}/test_read_endpoint.py::test_without_a_replica_the_primary_answers_and_with_one_it_stops",
     ),
     _edit(
         "the pools trust whoever comes",
@@ -161,8 +161,8 @@ _TABLE = (
     Mutation(
         "everybody reads PgBouncer's passwords",
         "proxy",
-        "chmod 0644 /etc/pgbouncer/userlist.txt",
-        "chmod 0640 /etc/pgbouncer/userlist.txt",
+        f"stat -c %a /etc/pgbouncer/userlist.txt > {_KEPT}; chmod 0644 /etc/pgbouncer/userlist.txt",
+        f"chmod $(cat {_KEPT}) /etc/pgbouncer/userlist.txt; rm -f {_KEPT}",
         f"{_DEFAULT}/test_hardening.py::test_files_have_the_owners_and_modes_that_they_should[proxy]",
     ),
     _edit(

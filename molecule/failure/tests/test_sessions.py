@@ -1,4 +1,4 @@
-"""Sessions on the direct port, which no pool holds: they end when their primary does, and do not hang."""
+"""The direct ports, which no pool holds: where they lead, and that their sessions end when their primary does."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ pytestmark = pytest.mark.full
 
 # The checks take some tries. A client that waits for the kernel would wait a quarter of an hour.
 ENDS_WITHIN_SECONDS = 20
+
+
+@pytest.mark.parametrize(("endpoint", "standby"), [("primary_direct", False), ("replica_direct", True)])
+def test_the_direct_ports_lead_where_they_should(tier: Tier, endpoint: str, standby: bool) -> None:
+    for proxy in range(len(tier.groups["proxy"])):
+        assert {tier.ask(endpoint, "SELECT pg_is_in_recovery()", proxy=proxy) for _try in range(6)} == {standby}
 
 
 def test_a_direct_session_ends_with_its_primary(tier: Tier, saboteur: Saboteur) -> None:

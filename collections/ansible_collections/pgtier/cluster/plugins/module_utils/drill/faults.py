@@ -145,15 +145,15 @@ def _table() -> list[Fault]:
         "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
     )
     return [
-        Fault("kill_postgres", "leader", "PostgreSQL is killed", f"kill -9 {_POSTMASTER}", 15),
+        Fault("kill_postgres", "leader", "PostgreSQL is killed", f"kill -9 {_POSTMASTER}", 10),
         Fault(
             "crash_postgres",
             "leader",
             "a process of PostgreSQL is killed, so that all of it starts anew",
             "kill -9 $(pgrep -u postgres -f 'postgres: .*checkpointer')",
-            15,
+            10,
         ),
-        Fault("quit_postgres", "leader", "PostgreSQL is stopped without ado", f"kill -QUIT {_POSTMASTER}", 15),
+        Fault("quit_postgres", "leader", "PostgreSQL is stopped without ado", f"kill -QUIT {_POSTMASTER}", 10),
         Fault(
             "terminate_sessions",
             "leader",
@@ -165,7 +165,7 @@ def _table() -> list[Fault]:
         Fault("freeze_walsenders", "leader", "replication hangs", senders, 15, 15, senders_again, blocks=True),
         Fault("refuse_writes", "leader", "the primary's disk takes no more, for a moment", _NO_SPACE, 20),
         Fault("kill_patroni", "leader", "Patroni is killed", "systemctl kill --kill-whom=main -s KILL patroni", 10),
-        Fault("restart_patroni", "leader", "Patroni is restarted", "systemctl restart patroni", 20),
+        Fault("restart_patroni", "leader", "Patroni is restarted", "systemctl restart patroni", 10),
         Fault("freeze_patroni", "leader", "Patroni hangs", patroni, 38, 40, patroni_again),
         Fault("cut_from_etcd", "leader", "Patroni does not reach etcd", etcd_cut, 38, 40, etcd_whole),
         Fault("cut_off", "leader", "the primary's host is cut off from the cluster", cut, 38, 40, whole),
