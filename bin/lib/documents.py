@@ -21,6 +21,7 @@ _SUMMARIES = {
     "databases": "Databases, users and grants, on the primary",
     "pgbouncer": "One PgBouncer unit for each pooled endpoint",
     "haproxy": "Ports that lead to the primary and to replicas that are fit",
+    "keepalived": "An address that moves between the proxies to one that serves",
 }
 
 

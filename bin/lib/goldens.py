@@ -19,7 +19,7 @@ from documents import Dumper
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 # What every host of the examples says about itself.
-FACTS = HostFacts(memory_mb=8192, cores=4, ssh_client="192.0.2.5", ssh_port=22)
+FACTS = HostFacts(memory_mb=8192, cores=4, ssh_client="192.0.2.5", ssh_port=22, interface="eth0")
 
 Context = dict[str, Any]
 Contexts = Callable[[Plan], Iterator[tuple[str, Context]]]
@@ -39,6 +39,10 @@ def _each_host(plan: Plan) -> Iterator[tuple[str, Context]]:
 
 def _each_firewall(plan: Plan) -> Iterator[tuple[str, Context]]:
     yield from ((host, {"inventory_hostname": host}) for host in plan["firewall"]["hosts"])
+
+
+def _each_proxy_of_address(plan: Plan) -> Iterator[tuple[str, Context]]:
+    yield from ((host, {"inventory_hostname": host}) for host in plan["keepalived"]["proxies"])
 
 
 def _each_etcd_member(plan: Plan) -> Iterator[tuple[str, Context]]:
@@ -63,6 +67,9 @@ TEMPLATES: dict[str, Contexts] = {
     "firewall/unit.service.j2": _once,
     "haproxy/haproxy.cfg.j2": _trusted,
     "haproxy/unit.conf.j2": _once,
+    "keepalived/keepalived.conf.j2": _each_proxy_of_address,
+    "keepalived/proxy-check.service.j2": _once,
+    "keepalived/unit.service.j2": _once,
     "patroni/ended.conf.j2": _once,
     "patroni/succession.service.j2": _once,
     "patroni/unit.conf.j2": _once,

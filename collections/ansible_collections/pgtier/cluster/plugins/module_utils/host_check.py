@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -83,6 +84,19 @@ def ssh_connection(environments: Iterable[Mapping[str, str]]) -> dict[str, str |
         if len(fields) == 4 and fields[3].isdecimal():
             return {"ssh_client": fields[0].removeprefix("::ffff:"), "ssh_port": int(fields[3])}
     return {"ssh_client": "", "ssh_port": 0}
+
+
+def interface_of(address: str, shown: str) -> dict[str, str]:
+    """Which interface has an address, by what `ip -json address show` says."""
+    try:
+        links = json.loads(shown)
+    except ValueError:
+        links = []
+    for link in links:
+        for one in link.get("addr_info", []):
+            if address and one.get("local") == address:
+                return {"interface": link["ifname"], "network": f"{address}/{one['prefixlen']}"}
+    return {"interface": "", "network": ""}
 
 
 def _supported(supported: Mapping[str, Sequence[str]]) -> str:

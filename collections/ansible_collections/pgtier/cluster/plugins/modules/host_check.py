@@ -19,6 +19,10 @@ attributes:
   diff_mode:
     support: none
 options:
+  address:
+    description: The host's address, as the plan says. It is told which network interface has it.
+    type: str
+    default: ""
   supported:
     description: Supported systems, as C(ID) of os-release to a list of C(VERSION_ID).
     type: dict
@@ -63,9 +67,17 @@ facts:
   description:
     - The host's size, and both ends of the connection that Ansible came in by, as the host sees them
       (empty and 0 where that is not ssh).
+    - The C(interface) that has O(address), and that with its prefix length as C(network); empty if none has it.
   returned: always
   type: dict
-  sample: {memory_mb: 8192, cores: 4, container: false, ssh_client: 192.0.2.9, ssh_port: 22}
+  sample:
+    memory_mb: 8192
+    cores: 4
+    container: false
+    ssh_client: 192.0.2.9
+    ssh_port: 22
+    interface: eth0
+    network: 192.0.2.11/24
 problems:
   description: What is wrong with the host; empty when it is fit.
   returned: always
@@ -93,6 +105,7 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.host_check import (
     Listener,
     Observed,
     Wanted,
+    interface_of,
     problems,
     ssh_connection,
 )
@@ -195,6 +208,7 @@ def in_container() -> bool:
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
+            "address": {"type": "str", "default": ""},
             "supported": {"type": "dict", "required": True},
             "ports": {"type": "list", "elements": "dict", "default": []},
             "memory_min_mb": {"type": "int", "default": 512},
@@ -207,6 +221,8 @@ def main() -> None:
     )
     params: dict[str, Any] = module.params
     release = os_release()
+    ip = module.get_bin_path("ip")
+    addresses = module.run_command([ip, "-json", "address", "show"])[1] if ip else ""
     wanted = [Wanted(int(p["port"]), str(p["process"]), str(p["variable"])) for p in params["ports"]]
     memory = memory_mb()
     observed = Observed(
@@ -233,6 +249,7 @@ def main() -> None:
             "cores": os.cpu_count() or 1,
             "container": in_container(),
             **ssh_connection(environments()),
+            **interface_of(params["address"], addresses),
         },
         problems=problems(observed, limits),
         time=time.time(),

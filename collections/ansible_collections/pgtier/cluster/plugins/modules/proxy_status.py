@@ -25,6 +25,14 @@ options:
     description: UDP port on loopback at which the route answers.
     type: int
     required: true
+  virtual_address:
+    description: The address that moves between the proxies, if there is one.
+    type: str
+    default: ""
+  weight_file:
+    description: File in which the check of this host says how fit it is to have the address.
+    type: path
+    default: /run/pgtier-proxy-check/weight
   socket_directory:
     description: Directory that has a directory with a Unix socket for each instance.
     type: path
@@ -69,9 +77,15 @@ route:
   description: By the name that pools look up, the C(addresses) that they get, or V(held), or an C(error).
   returned: success
   type: dict
+virtual_address:
+  description: Whether the address is C(here), and the C(weight) that the host's check gives it, below 0 if it does not
+    serve; empty where there is none.
+  returned: success
+  type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pgtier.cluster.plugins.module_utils import virtual_address
 from ansible_collections.pgtier.cluster.plugins.module_utils.status import proxy
 
 
@@ -81,6 +95,8 @@ def main() -> None:
             "instances": {"type": "list", "elements": "dict", "required": True},
             "haproxy_socket": {"type": "path", "required": True},
             "route_port": {"type": "int", "required": True},
+            "virtual_address": {"type": "str", "default": ""},
+            "weight_file": {"type": "path", "default": "/run/pgtier-proxy-check/weight"},
             "socket_directory": {"type": "path", "default": "/run/pgbouncer"},
             "os_user": {"type": "str", "default": "postgres"},
             "timeout": {"type": "float", "default": 5.0},
@@ -94,6 +110,9 @@ def main() -> None:
         pgbouncer=proxy.pgbouncers(given["instances"], given["socket_directory"], given["os_user"], given["timeout"]),
         haproxy=proxy.haproxy(given["haproxy_socket"]),
         route=proxy.route(given["route_port"], names),
+        virtual_address=virtual_address.state(given["virtual_address"], given["weight_file"])
+        if given["virtual_address"]
+        else {},
     )
 
 

@@ -13,7 +13,8 @@ description:
     services go on as they are. Then the services follow, those whose packages have changed.
   - etcd and Patroni (with PostgreSQL) are restarted. HAProxy reloads, by which its old process ends when its last
     session does. A process of PgBouncer is replaced by another one that takes new clients, and ends when its own have
-    left.
+    left. A proxy gives up the virtual address first, if another one is fit to have it; afterwards it stays where it
+    is.
   - It looks at this host only. That the rest of the cluster is well and that nobody reads from this member is the
     caller's affair; a member that leads is refused.
   - A run that was interrupted is finished by the next.
@@ -27,7 +28,7 @@ options:
     description: Services of the tier on this host.
     type: list
     elements: str
-    choices: [etcd, haproxy, pgbouncer, patroni]
+    choices: [etcd, keepalived, haproxy, pgbouncer, patroni]
     required: true
   reinstall:
     description: Whether packages that are up to date are installed again, and their services restarted.
@@ -42,6 +43,14 @@ options:
     description: HAProxy's Unix socket.
     type: path
     default: /run/haproxy/admin.sock
+  virtual_address:
+    description: The address that moves between the proxies, if there is one and this host is a proxy.
+    type: str
+    default: ""
+  drained_file:
+    description: File that has this host's check mark the proxy as one that is to give the address up.
+    type: path
+    default: /run/pgtier-proxy-check/drained
   instances:
     description: The plan's PgBouncer instances.
     type: list
@@ -111,6 +120,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pgtier.cluster.plugins.module_utils import virtual_address
 from ansible_collections.pgtier.cluster.plugins.module_utils.component.host import Host
 from ansible_collections.pgtier.cluster.plugins.module_utils.component.model import ComponentError
 from ansible_collections.pgtier.cluster.plugins.module_utils.postgresql import PsqlError
@@ -127,12 +137,14 @@ def main() -> None:
             "components": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["etcd", "haproxy", "pgbouncer", "patroni"],
+                "choices": ["etcd", "keepalived", "haproxy", "pgbouncer", "patroni"],
                 "required": True,
             },
             "reinstall": {"type": "bool", "default": False},
             "etcd_ready": {"type": "list", "elements": "str", "default": []},
             "haproxy_socket": {"type": "path", "default": "/run/haproxy/admin.sock"},
+            "virtual_address": {"type": "str", "default": ""},
+            "drained_file": {"type": "path", "default": "/run/pgtier-proxy-check/drained"},
             "instances": {"type": "list", "elements": "dict", "default": []},
             "standins": {"type": "list", "elements": "dict", "default": []},
             "drain_seconds": {"type": "float", "default": 120.0},
@@ -148,7 +160,9 @@ def main() -> None:
         plan = run.look(host, given["packages"], given["components"], given["reinstall"])
         result: dict[str, Any] = {"packages": plan.changes, "steps": plan.steps}
         if not module.check_mode:
-            done = run.carry_out(host, plan, given["packages"], given["reinstall"], steps(host, given))
+            address = given["virtual_address"] if {"keepalived", "haproxy", "pgbouncer"} & {*plan.steps} else ""
+            with virtual_address.given_up(host, address, given["drained_file"]):
+                done = run.carry_out(host, plan, given["packages"], given["reinstall"], steps(host, given))
             result |= {step: found for step, found in done.items() if found}
     except (ComponentError, PsqlError) as error:
         module.fail_json(msg=str(error))
@@ -165,6 +179,7 @@ def main() -> None:
 def steps(host: Host, given: dict[str, Any]) -> dict[str, Any]:
     return {
         "etcd": lambda: etcd(host, given["etcd_ready"]),
+        "keepalived": lambda: systemctl(host, "restart", "pgtier-keepalived.service"),
         "haproxy": lambda: haproxy(host, given["haproxy_socket"]),
         "pgbouncer": lambda: pgbouncer(host, given),
         "patroni": lambda: patroni(host, given),

@@ -10,6 +10,7 @@ from .firewall import firewall
 from .haproxy import haproxy
 from .hosts import hosts
 from .inventory import HostFacts, Inventory
+from .keepalived import keepalived
 from .logins import read_databases, read_users
 from .mistakes import PlanError
 from .notes import notes
@@ -49,6 +50,7 @@ def build_plan(inventory: Inventory, facts: Mapping[str, HostFacts] | None = Non
         patroni=patroni(settings, topology, database_server, settings["etcd_client_port"]),
         haproxy=haproxy(settings, topology),
         pgbouncer=pgbouncer(settings, topology),
+        keepalived=keepalived(settings, topology, known),
         endpoints=endpoints(settings, topology),
         openings=openings(settings, topology),
         firewall=firewall(settings, topology, known),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .schema import Endpoint, PoolMode, Target
 from .settings import Settings
 from .tls import server_name
-from .topology import Topology
+from .topology import Topology, virtual_address
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,8 @@ def wanted_direct(topology: Topology) -> list[Direct]:
 
 
 def endpoints(settings: Settings, topology: Topology) -> dict[str, Endpoint]:
-    hosts = topology.address_of(topology.proxies)
+    # The proxies after the address that moves between them: while it moves, or if it is lost, clients go on to those.
+    hosts = [*filter(None, [virtual_address(settings)]), *topology.address_of(topology.proxies)]
     pooled = [
         Endpoint(
             name=pool.name,

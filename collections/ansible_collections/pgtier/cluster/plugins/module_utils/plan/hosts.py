@@ -79,6 +79,8 @@ def _packages(settings: Settings, topology: Topology, host: str) -> list[str]:
         ]
     if host in topology.proxies:
         found += ["haproxy", "pgbouncer", f"postgresql-client-{version}", "python3-psycopg2"]
+    if host in topology.proxies and settings["keepalived_address"]:
+        found.append("keepalived")
     if settings["firewall_enabled"]:
         found.append("nftables")
     return list(dict.fromkeys((*found, *settings["system_packages"])))

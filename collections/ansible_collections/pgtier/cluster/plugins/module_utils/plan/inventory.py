@@ -19,12 +19,15 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class HostFacts:
-    """`ssh_client` and `ssh_port` are the two ends of the connection that Ansible came in by, as the host sees it."""
+    """`ssh_client` and `ssh_port` are the two ends of the connection that Ansible came in by, as the host sees it.
+    `interface` is the one that has the host's address, `network` that address with its prefix length."""
 
     memory_mb: int
     cores: int
     ssh_client: str = ""
     ssh_port: int = 0
+    interface: str = ""
+    network: str = ""
 
 
 @dataclass(frozen=True)

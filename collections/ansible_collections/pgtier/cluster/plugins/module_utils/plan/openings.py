@@ -13,7 +13,7 @@ from .endpoints import wanted_direct, wanted_pools
 from .hba import LOOPBACK, hba
 from .schema import Opening
 from .settings import Settings
-from .topology import Topology, host_network
+from .topology import Topology, host_network, virtual_address
 
 
 def own_networks(topology: Topology) -> list[str]:
@@ -21,8 +21,10 @@ def own_networks(topology: Topology) -> list[str]:
 
 
 def client_networks(settings: Settings, topology: Topology) -> list[str]:
-    """From where users come: the cluster's hosts and the networks that are named."""
-    return list(dict.fromkeys((*own_networks(topology), *settings["postgresql_client_networks"])))
+    """From where users come: the cluster's hosts and the networks that are named. A client on the proxy that has the
+    virtual address comes from there."""
+    virtual = [host_network(address) for address in filter(None, [virtual_address(settings)])]
+    return list(dict.fromkeys((*own_networks(topology), *virtual, *settings["postgresql_client_networks"])))
 
 
 def openings(settings: Settings, topology: Topology) -> dict[str, list[Opening]]:
@@ -46,6 +48,9 @@ def _of(host: str, settings: Settings, topology: Topology) -> Iterable[Opening]:
         ports |= {row.name: settings[row.port_option] for row in wanted_direct(topology)}
         for name, port in ports.items():
             yield opening(port, f"endpoint {name}", topology.hosts, settings["postgresql_client_networks"])
+        if virtual_address(settings):
+            others = [name for name in topology.proxies if name != host]
+            yield Opening(port=0, protocol="vrrp", what="who has the virtual address", hosts=others, networks=[])
     for extra in settings.of(host, "firewall_extra"):
         yield Opening(
             port=extra["port"],

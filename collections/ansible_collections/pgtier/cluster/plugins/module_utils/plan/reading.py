@@ -28,6 +28,8 @@ def read_facts(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, HostFacts]:
             int(told["cores"]),
             str(told.get("ssh_client", "")),
             int(told.get("ssh_port", 0)),
+            str(told.get("interface", "")),
+            str(told.get("network", "")),
         )
         for host, told in facts.items()
         if "memory_mb" in told and "cores" in told

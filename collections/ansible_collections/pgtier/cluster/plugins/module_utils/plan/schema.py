@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+from .keepalived_schema import Keepalived
+
 PoolMode = Literal["transaction", "session"]
 Target = Literal["primary", "replica", "analytics"]
 
@@ -274,7 +276,8 @@ class Route(TypedDict):
 
 
 class Opening(TypedDict):
-    """A port of a host that others connect to. `hosts` are those of the cluster by name, `networks` all others."""
+    """A port of a host that others connect to, 0 for a protocol without. `hosts` are those of the cluster by name,
+    `networks` all others."""
 
     port: int
     protocol: str
@@ -284,7 +287,7 @@ class Opening(TypedDict):
 
 
 class FirewallRule(TypedDict):
-    """A port and who may reach it: networks of IPv4 and of IPv6, none of which overlap."""
+    """A port, 0 for a protocol without, and who may reach it: networks of IPv4 and of IPv6, none of which overlap."""
 
     port: int
     protocol: str
@@ -399,6 +402,7 @@ class Plan(TypedDict):
     patroni: Patroni
     haproxy: Haproxy
     pgbouncer: Pgbouncer
+    keepalived: Keepalived
     endpoints: dict[str, Endpoint]
     openings: dict[str, list[Opening]]
     firewall: Firewall

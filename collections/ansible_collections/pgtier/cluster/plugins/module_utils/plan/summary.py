@@ -59,7 +59,8 @@ def _openings(plan: Plan) -> Iterator[str]:
 
 def _opening(opening: Opening) -> str:
     sources = ", ".join((*opening["hosts"], *opening["networks"])) or "this host alone"
-    return f"{opening['port']}/{opening['protocol']} {opening['what']} from {sources}"
+    door = f"{opening['port']}/{opening['protocol']}" if opening["port"] else opening["protocol"]
+    return f"{door} {opening['what']} from {sources}"
 
 
 def _hba(plan: Plan) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .schema import Certificate, Target, Tls
 from .settings import Settings
-from .topology import Topology, parse_address
+from .topology import Topology, parse_address, virtual_address
 
 CA_FILE = "/etc/pgtier/ca.crt"
 # Forward secrecy and authenticated encryption only. It is OpenSSL's way to write it, for keys of any kind.
@@ -57,7 +57,8 @@ def directory(settings: Settings, component: str) -> str:
 
 
 def _certificate(settings: Settings, topology: Topology, host: str) -> Certificate:
-    written = settings["tls_names"] if host in (*topology.proxies, *topology.members) else []
+    reached = [*settings["tls_names"], *filter(None, [virtual_address(settings)])]
+    written = reached if host in (*topology.proxies, *topology.members) else []
     addresses = [str(address) for name in written if (address := parse_address(name)) is not None]
     return Certificate(
         names=list(

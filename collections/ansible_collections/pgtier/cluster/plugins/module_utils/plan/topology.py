@@ -77,6 +77,11 @@ def host_port(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
+def virtual_address(settings: Settings) -> str:
+    """The address that moves between the proxies, `""` without one. One that cannot be read is another mistake."""
+    return str(parse_address(settings["keepalived_address"]) or "")
+
+
 def host_network(address: str) -> str:
     """The network that is one host."""
     return f"{address}/128" if ":" in address else f"{address}/32"

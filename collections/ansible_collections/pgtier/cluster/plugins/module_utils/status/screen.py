@@ -60,6 +60,10 @@ def _lines(status: Status) -> Iterator[str]:
         ("Endpoint", "Port", "Pool", "Leads to"),
         [(row["name"], str(row["port"]), row["pool_mode"] or "", _leads_to(row)) for row in status["endpoints"]],
     )
+    if status["virtual_address"]:
+        yield ""
+        on = ", ".join(status["virtual_address"]["on"]) or "no proxy that answers"
+        yield f"Virtual address {status['virtual_address']['address']}: on {on}"
     yield from _table(
         ("Pool", "Proxy", "Clients", "Waiting", "Max wait s", "Servers", "Busy", "Saturation", ""),
         [

@@ -12,8 +12,10 @@ from typing import Any, TypedDict
 
 from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.cluster import Cluster, parse, synchronous_mode
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.schema import Plan
+from ansible_collections.pgtier.cluster.plugins.module_utils.status import address as address_view
 from ansible_collections.pgtier.cluster.plugins.module_utils.status import etcd as etcd_view
 from ansible_collections.pgtier.cluster.plugins.module_utils.status import proxies as proxy_view
+from ansible_collections.pgtier.cluster.plugins.module_utils.status.address import VirtualAddress
 from ansible_collections.pgtier.cluster.plugins.module_utils.status.etcd import EtcdRow
 from ansible_collections.pgtier.cluster.plugins.module_utils.status.proxies import EndpointRow, PoolRow
 
@@ -54,6 +56,7 @@ class Status(TypedDict):
     etcd: list[EtcdRow]
     endpoints: list[EndpointRow]
     pools: list[PoolRow]
+    virtual_address: VirtualAddress | None
     certificates: list[dict[str, Any]]
 
 
@@ -83,8 +86,10 @@ def summarise(
     etcd, etcd_problems = etcd_view.summarise(list(plan["etcd"]["members"]), answered["etcd"] if answered else None)
     streaming = [row["name"] for row in rows if row["state"] == "streaming"]
     endpoints, pools, proxy_problems, notes = proxy_view.summarise(plan, proxies, leader, streaming)
-    blocking += etcd_problems + proxy_problems
-    notes = [note for row in rows for note in _notes(row)] + notes + _certificate_problems(certificates)
+    address = address_view.summarise(plan, proxies)
+    blocking += [*etcd_problems, *proxy_problems, *address_view.problems(plan, address)]
+    notes = [note for row in rows for note in _notes(row)] + notes
+    notes += [*address_view.notes(address), *_certificate_problems(certificates)]
     moment = max((said["moment"] for said in patroni["members"].values() if "moment" in said), default=None)
     return Status(
         scope=plan["cluster"]["scope"],
@@ -101,6 +106,7 @@ def summarise(
         etcd=etcd,
         endpoints=endpoints,
         pools=pools,
+        virtual_address=address,
         certificates=list(certificates.get("expiry", [])),
     )
 

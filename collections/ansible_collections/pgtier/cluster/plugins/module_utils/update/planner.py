@@ -11,6 +11,7 @@ from typing import TypedDict
 # In the order in which they are seen to on a host. PostgreSQL is Patroni's: it restarts with it.
 STEPS: dict[str, tuple[str, ...]] = {
     "etcd": ("etcd-server",),
+    "keepalived": ("keepalived",),
     "haproxy": ("haproxy",),
     "pgbouncer": ("pgbouncer",),
     "patroni": ("patroni", "postgresql-[0-9]*", "python3-etcd", "python3-psycopg2"),

@@ -4,7 +4,7 @@ from this one table."""
 from __future__ import annotations
 
 from ..option import Option
-from . import databases, etcd, firewall, haproxy, patroni, pgbouncer, postgresql, system, tls
+from . import databases, etcd, firewall, haproxy, keepalived, patroni, pgbouncer, postgresql, system, tls
 
 BY_ROLE: dict[str, tuple[Option, ...]] = {
     "system": system.OPTIONS,
@@ -16,6 +16,7 @@ BY_ROLE: dict[str, tuple[Option, ...]] = {
     "databases": databases.OPTIONS,
     "pgbouncer": pgbouncer.OPTIONS,
     "haproxy": haproxy.OPTIONS,
+    "keepalived": keepalived.OPTIONS,
 }
 ROLES = tuple(BY_ROLE)
 # Variables with these beginnings are ours: one that is not in the table is a typing mistake.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..mistakes import Mistake
-from . import capacity, names, network, parameters, topology
+from . import capacity, names, network, parameters, topology, virtual_address
 from .subject import Subject
 
 __all__ = ["CHECKS", "Subject", "validate"]
@@ -23,6 +23,8 @@ CHECKS = (
     network.tls_names,
     network.hba_rules,
     network.firewall,
+    virtual_address.address,
+    virtual_address.interfaces,
     parameters.cluster,
     parameters.members,
     parameters.system,

@@ -11,6 +11,7 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.host_check import (
     Wanted,
     clock_of,
     clock_problem,
+    interface_of,
     problems,
     ssh_connection,
 )
@@ -102,3 +103,29 @@ def test_clock_of_takes_the_middle() -> None:
 )
 def test_where_ansible_comes_from(environments: list[dict[str, str]], client: str, port: int) -> None:
     assert ssh_connection(environments) == {"ssh_client": client, "ssh_port": port}
+
+
+SHOWN = """[
+  {"ifname": "lo", "addr_info": [{"family": "inet", "local": "127.0.0.1", "prefixlen": 8}]},
+  {"ifname": "eth0", "addr_info": [
+    {"family": "inet", "local": "192.0.2.11", "prefixlen": 24},
+    {"family": "inet", "local": "192.0.2.20", "prefixlen": 32},
+    {"family": "inet6", "local": "2001:db8::11", "prefixlen": 64}
+  ]},
+  {"ifname": "tun0"}
+]"""
+
+
+@pytest.mark.parametrize(
+    ("address", "shown", "interface", "network"),
+    [
+        ("192.0.2.11", SHOWN, "eth0", "192.0.2.11/24"),
+        ("2001:db8::11", SHOWN, "eth0", "2001:db8::11/64"),
+        # Behind a translation of addresses.
+        ("203.0.113.5", SHOWN, "", ""),
+        ("", SHOWN, "", ""),
+        ("192.0.2.11", "", "", ""),
+    ],
+)
+def test_interface_of_an_address(address: str, shown: str, interface: str, network: str) -> None:
+    assert interface_of(address, shown) == {"interface": interface, "network": network}

@@ -185,6 +185,17 @@ BAD: dict[str, Inventory] = {
     "limit below the pools": inventory(
         databases_users=users(connection_limit=10, grants=[{"database": "app", "privilege": "read"}])
     ),
+    # The virtual address
+    "virtual address with a prefix": inventory(keepalived_address="10.0.0.20/24"),
+    "virtual address is a name": inventory(keepalived_address="db.example.com"),
+    "virtual address on loopback": inventory(keepalived_address="127.0.0.1"),
+    "virtual address of a host": inventory(keepalived_address="10.0.0.15"),
+    "virtual address of another family": inventory(keepalived_address="2001:db8::20"),
+    "virtual address and one proxy": inventory({**GROUPS, "proxy": ("proxy1",)}, keepalived_address="10.0.0.20"),
+    "virtual address with an interface that has no name": inventory(
+        keepalived_address="10.0.0.20", hosts={"proxy2": {"keepalived_interface": "eth 0"}}
+    ),
+    "virtual router out of range": inventory(keepalived_address="10.0.0.20", keepalived_router_id=256),
     # Parameters
     "parameter with its own variable": inventory(postgresql_parameters={"max_connections": 500}),
     "parameter that Patroni sets": inventory(postgresql_parameters={"listen_addresses": "*"}),

@@ -44,5 +44,5 @@ def plan(
     **variables: Any,
 ) -> Plan:
     made = inventory(groups, hosts, **variables)
-    facts = {} if memory_mb is None else dict.fromkeys(made.hosts, HostFacts(memory_mb, cores))
+    facts = {} if memory_mb is None else dict.fromkeys(made.hosts, HostFacts(memory_mb, cores, interface="eth0"))
     return build_plan(made, facts)
