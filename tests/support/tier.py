@@ -273,9 +273,11 @@ class Tier:
         settings: dict[str, Any] = dict(conninfo_to_dict(self.connections[self.database][user or self.user][endpoint]))
         hosts, ports = str(settings["host"]).split(","), str(settings["port"]).split(",")
         if proxy is not None:
-            settings["host"], settings["port"] = hosts[proxy], ports[min(proxy, len(ports) - 1)]
+            # A virtual address comes before those of the proxies.
+            at = proxy - len(self.groups["proxy"])
+            settings["host"], settings["port"] = hosts[at], ports[at if len(ports) > 1 else 0]
             if "hostaddr" in settings:
-                settings["hostaddr"] = str(settings["hostaddr"]).split(",")[proxy]
+                settings["hostaddr"] = str(settings["hostaddr"]).split(",")[at]
         return make_conninfo(**{"connect_timeout": 10, **settings, **other})
 
     def connect(self, endpoint: str, **settings: Any) -> psycopg.Connection[Any]:

@@ -11,7 +11,7 @@ from tier import Tier
 
 __all__ = ["scenario", "tier", "whole"]
 
-# What only looks comes first, then what takes replicas away, then what kills the primary.
+# What only looks comes first, then what takes proxies away, replicas, and then what kills the primary.
 pytest_collection_modifyitems = in_order(
     "test_check_mode",
     "test_replication",
@@ -21,6 +21,7 @@ pytest_collection_modifyitems = in_order(
     "test_status",
     "test_privileges",
     "test_hardening",
+    "test_virtual_ip",
     "test_read_endpoint",
     "test_failover",
 )

@@ -16,9 +16,13 @@ PROXY_UNITS = (
     "pgbouncer@replica.service",
     "pgbouncer@replica_session.service",
     "pgbouncer@replica_session.2.service",
+    "pgtier-proxy-check.service",
+    "pgtier-keepalived.service",
 )
 # HAProxy's master alone keeps some: chown, dac_override, kill, setgid, setuid, net_bind_service.
 HAPROXY_CAPABILITIES = sum(1 << number for number in (0, 1, 5, 6, 7, 10))
+# Who runs as root, with what it needs for that; keepalived net_admin and net_raw. All others have none.
+ROOT = {"haproxy.service": HAPROXY_CAPABILITIES, "pgtier-keepalived.service": 1 << 12 | 1 << 13}
 
 # Everything the tier writes, and who may read it: mode, owner, group. Certificates, units and programs are public.
 FILES = {
@@ -31,6 +35,8 @@ FILES = {
     r"/etc/pgbouncer/userlist\.txt": "600 postgres postgres",
     r"/etc/pgbouncer/(hba\.conf|endpoints/.+)": "640 postgres postgres",
     r"/etc/pgbouncer/route\.(json|resolv\.conf)": "640 root postgres",
+    r"/etc/keepalived/pgtier\.conf": "640 root root",
+    r"/etc/keepalived/proxy_check\.json": "640 root postgres",
     r"/etc/systemd/system/.+": "644 root root",
     r"/etc/pgtier/ca\.crt": "644 root root",
     r"/usr/local/lib/pgtier/.+\.py": "644 root root",
@@ -75,9 +81,8 @@ def test_no_process_can_gain_privileges_or_call_what_it_has_no_use_for(tier: Tie
     for name, unit in units(tier):
         found = status(tier, name, main_process(tier, name, unit))
         assert (found["NoNewPrivs"], found["Seccomp"]) == ("1", "2"), f"{name} {unit}"
-        allowed = HAPROXY_CAPABILITIES if unit == "haproxy.service" else 0
-        assert int(found["CapBnd"], 16) == allowed, f"{name} {unit}"
-        if unit != "haproxy.service":
+        assert int(found["CapBnd"], 16) == ROOT.get(unit, 0), f"{name} {unit}"
+        if unit not in ROOT:
             assert "0" not in found["Uid"].split(), f"{name} {unit}"
 
 
@@ -125,7 +130,7 @@ def test_a_query_can_be_compiled(tier: Tier) -> None:
 def test_files_have_the_owners_and_modes_that_they_should(tier: Tier, group: str) -> None:
     for name in tier.groups[group]:
         found = tier.host(name).check_output(
-            "find /etc/default/etcd* /etc/etcd /etc/patroni /etc/haproxy /etc/pgbouncer /etc/pgtier "
+            "find /etc/default/etcd* /etc/etcd /etc/patroni /etc/haproxy /etc/pgbouncer /etc/keepalived /etc/pgtier "
             "/usr/local/lib/pgtier /etc/systemd/system/*.service /etc/systemd/system/*.d "
             r"-type f -printf '%p|%m %u %g\n' 2>/dev/null; true"
         )

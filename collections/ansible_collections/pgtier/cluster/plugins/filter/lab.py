@@ -22,6 +22,7 @@ def lab_network(name: str, subnet: str | None = None) -> dict[str, Any]:
         "name": name,
         "subnet": str(net.subnet),
         "gateway": net.gateway,
+        "virtual_address": net.virtual_address,
         "bridge": net.bridge,
         "table": net.table,
         "state_directory": state,

@@ -15,7 +15,8 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 HOST_NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 FIRST_ADDRESS = 10
 HIGHEST_INDEX = 200
-"""Hosts sit at .11 to .210 of the lab's /24; .1 is the machine. The rest is free for floating addresses."""
+VIRTUAL = 250
+"""Hosts sit at .11 to .210 of the lab's /24; .1 is the machine, .250 an address that may move between hosts."""
 
 BRIDGE_PREFIX = "pgt-"
 
@@ -72,6 +73,11 @@ class Network:
     def bridge_mac(self) -> str:
         """Fixed, because a bridge otherwise takes the lowest address of its ports and changes as hosts come and go."""
         return ":".join(["02", "70", *(self.tag[i : i + 2] for i in (0, 2, 4)), "01"])
+
+    @property
+    def virtual_address(self) -> str:
+        """One that no host has, for the hosts to move among them."""
+        return str(self.subnet[VIRTUAL])
 
     def address(self, index: int) -> str:
         if not 1 <= index <= HIGHEST_INDEX:
