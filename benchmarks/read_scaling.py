@@ -4,8 +4,9 @@
 
 All replicas stand all the time, each held to the same share of one core, or this computer's cores and not the replicas
 would be what is measured; those that do not take part are set aside in HAProxy, as a drained replica is. The query is
-one that a replica works on for some milliseconds. Rounds are interleaved; figures are medians. `of linear` is
-throughput against that of one replica times their number.
+one that a replica works on for some milliseconds. There are as many clients for each replica that takes part: a host
+with a share of a core and many busy processes has nothing left to answer checks with. Rounds are interleaved; figures
+are medians. `of linear` is throughput against that of one replica times their number.
 """
 
 from __future__ import annotations
@@ -77,6 +78,10 @@ def one(hosts: Lab, replicas: list[str], number: int, clients: int, seconds: int
     before = counts(hosts, chosen)
     figure = reads(hosts, clients, seconds)
     served = [after - before[name] for name, after in counts(hosts, chosen).items()]
+    if not all(served):
+        raise SystemExit(
+            f"of {', '.join(chosen)} some served nothing: too slow to pass their checks; raise --cpu-percent"
+        )
     say(f"{number} replicas: {figure:.0f} reads a second")
     return figure, [count / sum(served) for count in served]
 
@@ -84,9 +89,9 @@ def one(hosts: Lab, replicas: list[str], number: int, clients: int, seconds: int
 def main() -> None:
     options = parser(str(__doc__).splitlines()[0])
     options.add_argument("--rounds", type=int, default=None, help="default 3; with --full 5")
-    options.add_argument("--clients", type=int, default=32)
+    options.add_argument("--clients", type=int, default=4, help="for each replica")
     options.add_argument("--seconds", type=int, default=10, help="of each measurement")
-    options.add_argument("--cpu-percent", type=int, default=20, help="of one core, for each replica")
+    options.add_argument("--cpu-percent", type=int, default=30, help="of one core, for each replica")
     given = options.parse_args()
     figures: dict[int, list[tuple[float, list[float]]]] = {}
     with lab(REPLICAS + 3) as hosts:
@@ -103,7 +108,9 @@ def main() -> None:
         for turn in range(given.rounds or (5 if given.full else 3)):
             say(f"round {turn + 1}")
             for number in range(1, REPLICAS + 1):
-                figures.setdefault(number, []).append(one(hosts, replicas, number, given.clients, given.seconds))
+                figures.setdefault(number, []).append(
+                    one(hosts, replicas, number, number * given.clients, given.seconds)
+                )
     alone = statistics.median(figure for figure, _ in figures[1])
     rows: list[dict[str, Any]] = []
     for number, found in figures.items():
