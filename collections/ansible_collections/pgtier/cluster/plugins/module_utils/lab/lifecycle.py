@@ -313,7 +313,7 @@ class Lab:
 
     def forget_connections(self, name: str) -> None:
         """End ssh's shared connection to a host that is gone: it would keep new ones waiting until it times out."""
-        control = self.state / "ssh/cp" / (self.host(name).address if self.host(name).index else "none")
+        control = self.state / "ssh/cp" / str(self.host(name).index)
         if control.exists():
             subprocess.run(
                 ["ssh", "-o", f"ControlPath={control}", "-O", "exit", "lab"],
