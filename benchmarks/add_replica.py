@@ -14,7 +14,7 @@ import re
 import time
 from typing import Any
 
-from common import Lab, lab, median, parser, report, say
+from common import RECAP, Lab, lab, median, parser, report, say
 from reference import leader
 
 RAW = """
@@ -36,8 +36,6 @@ SQL
 """
 EMPTY = "cd /; runuser -u postgres -- psql -qAt -d app -c 'DROP TABLE IF EXISTS filler' -c CHECKPOINT"
 ROWS_PER_GB = 920_000
-# Those tasks of the recap that came to an end; what is skipped is not counted.
-RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)", re.MULTILINE)
 
 
 def raw(hosts: Lab, host: str) -> float:
@@ -53,7 +51,8 @@ def add(hosts: Lab, host: str) -> tuple[float, int]:
     begin = time.monotonic()
     output = hosts.output("playbooks/add_replica.yml")
     seconds = time.monotonic() - begin
-    return seconds, sum(int(count) for _, count in RECAP.findall(output))
+    # Those that came to an end; what is skipped is not counted.
+    return seconds, sum(int(count) for _, count, *_ in RECAP.findall(output))
 
 
 def copies(sizes: list[float]) -> list[dict[str, Any]]:

@@ -11,16 +11,14 @@ are medians. `of linear` is throughput against that of one replica times their n
 
 from __future__ import annotations
 
-import os
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from common import Lab, lab, parser, report, say
-from pools import TPS
+from pools import TPS, Target
 from reference import leader
 
 QUERY = "SELECT count(*) FROM generate_series(1, 20000);\n"
@@ -51,13 +49,7 @@ def reads(hosts: Lab, clients: int, seconds: int) -> float:
         script = Path(directory) / "read.sql"
         script.write_text(QUERY)
         how = ["-n", "-c", str(clients), "-j", "2", "-T", str(seconds), "-f", str(script)]
-        done = subprocess.run(
-            ["pgbench", "-h", where["host"], "-p", where["port"], "-U", "app", *how, "app"],
-            env={**os.environ, "PGPASSWORD": where["password"], "PGCONNECT_TIMEOUT": "30"},
-            capture_output=True,
-            text=True,
-            timeout=seconds + 60,
-        )
+        done = Target(where["host"], int(where["port"]), where["password"]).pgbench(*how, timeout=seconds + 60)
     found = TPS.search(done.stdout)
     if done.returncode or not found:
         raise SystemExit(f"pgbench: {done.stderr.strip()[-400:]}")

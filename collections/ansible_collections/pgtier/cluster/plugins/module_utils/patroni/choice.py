@@ -88,36 +88,31 @@ def choose(cluster: Cluster, config: Mapping[str, Any], candidate: str | None, l
         raise Refused(reasons)
     if candidate:
         return Switchover(leader, candidate, needed=True)
-    anyone = fit(cluster, config, limits.lag_bytes)
-    eligible = [member["name"] for member in cluster["members"] if member["name"] != leader and not barred(member)]
+    able = fit(cluster, config, limits.lag_bytes)
+    anyone = {member["name"] for member in able}
+    eligible = {member["name"] for member in cluster["members"] if member["name"] != leader and not barred(member)}
     return Switchover(
         leader,
-        best(cluster, config, limits.lag_bytes),
+        min(able, key=lambda member: (member["lag_bytes"] or 0, member["name"]))["name"],
         needed=True,
-        anyone=tuple(sorted(anyone)) if set(anyone) == set(eligible) else (),
+        anyone=tuple(sorted(anyone)) if anyone == eligible else (),
     )
 
 
-def fit(cluster: Cluster, config: Mapping[str, Any], lag_bytes: int) -> list[str]:
-    """Who can become the leader now."""
-    others = [member for member in cluster["members"] if member["name"] != cluster["leader"]]
-    return [member["name"] for member in others if unfit(member, cluster, config, lag_bytes) is None]
-
-
-def barred(member: Member) -> bool:
-    """Whether Patroni never makes it the leader."""
-    return bool(member["tags"].get("nofailover")) or str(member["tags"].get("failover_priority", 1)) == "0"
-
-
-def best(cluster: Cluster, config: Mapping[str, Any], lag_bytes: int) -> str:
-    """The fit member that is the least behind; the first by name of several. Raises Refused if nobody is fit."""
+def fit(cluster: Cluster, config: Mapping[str, Any], lag_bytes: int) -> list[Member]:
+    """Who can become the leader now. Raises Refused if nobody can."""
     others = [member for member in cluster["members"] if member["name"] != cluster["leader"]]
     why = {member["name"]: unfit(member, cluster, config, lag_bytes) for member in others}
     able = [member for member in others if why[member["name"]] is None]
     if not able:
         reasons = [f"{name}: {reason}" for name, reason in sorted(why.items())]
         raise Refused([f"no member can take over from {cluster['leader']} ({'; '.join(reasons) or 'it is alone'})"])
-    return min(able, key=lambda member: (member["lag_bytes"] or 0, member["name"]))["name"]
+    return able
+
+
+def barred(member: Member) -> bool:
+    """Whether Patroni never makes it the leader."""
+    return bool(member["tags"].get("nofailover")) or str(member["tags"].get("failover_priority", 1)) == "0"
 
 
 def unfit(member: Member, cluster: Cluster, config: Mapping[str, Any], lag_bytes: int) -> str | None:

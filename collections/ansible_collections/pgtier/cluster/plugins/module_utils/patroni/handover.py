@@ -89,11 +89,11 @@ def hand_over(
         succession = _Succession({name: client.at(urls[name], timeout=1) for name in plan.successors})
         try:
             while not (successor := succession.leader(POLL_SECONDS)):
-                # Refused, or done and not seen yet: the watch had a moment since.
-                if request.refusal and not (successor := succession.leader(SETTLE_SECONDS)):
+                if request.refusal:
+                    # Refused, or done and not seen yet.
+                    if successor := succession.leader(SETTLE_SECONDS):
+                        break
                     raise Failed(f"{request.refusal}. The pools are resumed; {_now(client)}")
-                if successor:
-                    break
                 if time.monotonic() > begin + limit:
                     raise Failed(
                         f"{' or '.join(plan.successors)} does not lead after {limit:g} s, so the pools are resumed and "
