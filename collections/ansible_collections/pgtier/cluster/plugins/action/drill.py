@@ -53,8 +53,7 @@ class ActionModule(ActionBase):
         return result
 
     def _start(self, args: dict[str, Any]) -> dict[str, Any]:
-        known = json.loads(Path(args["connections"]).read_text())
-        login = logins(known, args["database"], args["user"])
+        login = logins(_known(args["connections"]), args["database"], args["user"])
         if self._task.check_mode:
             return {"changed": True, "directory": "", "schema": ""}
         directory = Path(tempfile.mkdtemp(prefix="pgtier-drill-")) / "load"
@@ -96,3 +95,14 @@ class ActionModule(ActionBase):
             "broken": [one["text"] for one in made["anomalies"]],
             "acknowledged": made["acknowledged"],
         }
+
+
+def _known(path: str) -> dict[str, Any]:
+    """The file that site.yml leaves beside the inventory."""
+    try:
+        known: dict[str, Any] = json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise LoginError(f"{path} is not there: run site.yml first, which writes it") from None
+    except ValueError as error:
+        raise LoginError(f"{path} cannot be read ({error}): run site.yml, which writes it anew") from error
+    return known
