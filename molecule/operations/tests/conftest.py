@@ -7,6 +7,7 @@ __all__ = ["scenario", "tier", "whole"]
 # What is refused comes first, then what succeeds, then what is killed on the way.
 pytest_collection_modifyitems = in_order(
     "test_refusals",
+    "test_configuration",
     "test_switchover",
     "test_restart",
     "test_reinit",

@@ -1,7 +1,8 @@
 """Bring a cluster's dynamic configuration to what is wanted: the steps, and how they wait.
 
 The order matters. The patch goes first, because it may be what lets the members become ready (a pg_hba rule for
-replication, say). Then each member is watched until it has applied it, then the cluster until it is ready.
+replication, say). Then each member is watched until it has applied it, then the cluster until it is ready. Last, who
+was starting meanwhile is told to read its configuration again.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ def converge(
     patch = plan_patch(before, wanted, exact_paths)
     notes: list[str] = []
     after = before
+    running: list[view.Member] = []
     if patch:
         running = [member for member in view.parse(client.cluster())["members"] if member["state"] in _UP]
         after = _patch(client, before, wanted, exact_paths)
@@ -48,6 +50,8 @@ def converge(
             notes = _await_applied(client, running, after, deadline)
     if deadline.seconds:
         _await_ready(client, members, after, deadline)
+    if patch and deadline.seconds:
+        notes += _reload_late(client, {member["name"] for member in running}, after, deadline)
     return _result(client, before, after, patch, notes)
 
 
@@ -139,6 +143,23 @@ def _await_applied(
         + (f": {loops.problem}" if loops.problem else "")
         for name, (_reason, loops) in waiting.items()
     ]
+
+
+def _reload_late(client: PatroniClient, in_time: set[str], after: Config, deadline: Deadline) -> list[str]:
+    """Have each member that was not running yet when the patch went out write its files anew.
+
+    Patroni 4.0 (ConfigHandler.reload_config) compares pg_hba and the parameters with what it had only while its
+    PostgreSQL runs. One that starts at that moment has already written its files from the old configuration, takes the
+    new one for applied, and serves with the old pg_hba until something else changes. A reload writes them regardless.
+    """
+    late = [
+        member
+        for member in view.parse(client.cluster())["members"]
+        if member["state"] in _UP and member["name"] not in in_time
+    ]
+    for member in late:
+        client.at(member["api_url"]).post("/reload", {}, accept=(202,))
+    return _await_applied(client, late, after, deadline)
 
 
 class _Loops:

@@ -39,6 +39,10 @@ def writes(one: FakeMember) -> int:
     return sum(method == "PATCH" for method, _path, _authorization in one.requests)
 
 
+def reloads(one: FakeMember) -> int:
+    return sum((method, path) == ("POST", "/reload") for method, path, _authorization in one.requests)
+
+
 def test_patches_what_differs_and_a_second_run_nothing(member: Make) -> None:
     one = member({"ttl": 30, "postgresql": {"parameters": {"max_connections": 100, "dropped": 1}}})
     one.pending = {"max_connections": {"old_value": "100", "new_value": "300"}}
@@ -104,6 +108,26 @@ def test_a_member_that_does_not_apply_is_noted(member: Make) -> None:
     result = converge(client(one), {"ttl": 20}, [], [], clock.deadline(5))
     assert result["changed"]
     assert result["notes"] == ["pg2 has not confirmed within 5 s that it applied the new configuration"]
+
+
+def test_who_starts_meanwhile_reads_its_configuration_again(member: Make) -> None:
+    """Patroni takes a patch that comes while its PostgreSQL starts for applied, and has written the old files."""
+    one, two, three, clock = member({"ttl": 30}), member({"ttl": 30}, "pg2"), member({"ttl": 30}, "pg3"), Clock()
+    one.others = [
+        {"name": "pg2", "role": "replica", "state": "starting", "api_url": two.url + "/patroni", "timeline": 1},
+        {"name": "pg3", "role": "replica", "state": "streaming", "api_url": three.url + "/patroni", "timeline": 1},
+    ]
+    for other in (two, three):
+        other.config = {"ttl": 20}
+        other.posts = {"/reload": lambda _body: (202, "reload scheduled")}
+    clock.events = [(3.0, lambda: one.others[0].update(state="streaming"))]
+    converge(client(one), {"ttl": 20}, [], ["pg1", "pg2", "pg3"], clock.deadline(60))
+    assert reloads(two) == 1
+    assert reloads(three) == 0
+    assert clock.now >= 3.4
+
+    converge(client(one), {"ttl": 20}, [], ["pg1", "pg2", "pg3"], clock.deadline(60))
+    assert reloads(two) == 1
 
 
 def test_not_ready_in_time(member: Make) -> None:
