@@ -73,7 +73,7 @@ class Lab:
         self._list()
         self.name = f"bench-{directory.name[-8:].lower().replace('_', 'x')}"
         self.variables = json.dumps({"lab_name": self.name, **variables})
-        network = labs.network(self.name, None)
+        self.lab_network = network = labs.network(self.name, None)
         self.addresses = {
             host: network.address(content["lab_index"]) for host, content in groups["lab"]["hosts"].items()
         }

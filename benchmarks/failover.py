@@ -1,98 +1,266 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What 50 clients see when the primary goes: failed statements, longest stall, acknowledged rows lost.
+"""What clients see when something dies: longest stall, failed statements, acknowledged rows lost
 
-Compared on the same hosts in the same run: the shipped endpoint `primary`, and a PgBouncer with the same settings that
-goes through HAProxy's port, the usual way. Each client writes one transaction after the other on a connection that it
-keeps, and after an error connects anew 100 ms later. Rounds are interleaved. Load and checker are those of the drill.
-  kill        kill -9 of the primary's postmaster
-  switchover  a plain one, nothing paused
-  cut_off     the primary's host loses its network (--full)
-  frozen      the primary's host stops, but its network does not (--full)
+Each cell is a fault on a way, so many trials each. On the same hosts in the same run:
+  pgtier    the shipped endpoint `primary`, by the address that moves between the proxies
+  defaults  the same parts as they come (defaults.py says how), with a connection string that names all proxies
+
+  postmaster   kill -9 of the primary's postmaster
+  patroni      kill -9 of the primary's Patroni
+  host         the primary's host loses its power, without a last word
+  host_fenced  the same with a fence, which only we have
+  proxy        the host of the proxy that clients are connected to loses its power
+  switchover   a planned one: playbooks/switchover.yml, or patronictl
+
+20 clients keep their connection and pause for 20 ms after each transaction, so that the cores that hosts and clients
+share are not saturated; after an error they connect anew 100 ms later, with the timeouts of the drill's clients. A
+trial ends when writes have gone on for five seconds. Then the host is mended, and the next trial begins when all is at
+rest: in our way that is also when etcd's leader is not on the primary's host. Trials come in blocks of a way, in turn,
+so that a disturbance is spread over all.
+
+Patroni's defaults replicate asynchronously: what that loses is reported. In our way a loss is an error.
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
+import json
+import os
+import statistics
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from common import Lab, Ledger, figures, lab, parser, report, say, writing
+import defaults
+from common import Lab, lab, parser, say, table
+from power import COMMAND, Power
 from psycopg.conninfo import make_conninfo
-from reference import leader, members, pgbouncer
+from reference import KILL_PATRONI, KILL_POSTMASTER, SWITCHOVER
+from settled import Members, served, wait_for
+from trials import Load, trial
 
-KILL = "kill -9 $(head -n 1 /var/lib/postgresql/17/main/postmaster.pid)"
-SWITCHOVER = "patronictl -c /etc/patroni/config.yml switchover main --leader {leader} --force"
-UNDO = {"cut_off": "healed", "frozen": "thawed"}
-
-
-def strike(hosts: Lab, fault: str) -> str:
-    """Do it; the host it was done to."""
-    primary = leader(hosts)
-    if fault == "kill":
-        hosts.shell(primary, KILL)
-    elif fault == "switchover":
-        hosts.shell(primary, SWITCHOVER.format(leader=primary))
-    else:
-        hosts.playbook("playbooks/lab_fault.yml", "-e", f"host={primary}", "-e", f"fault={fault}")
-    return primary
-
-
-def trial(hosts: Lab, conninfo: str, fault: str, clients: int) -> Ledger:
-    lasts = UNDO.get(fault)
-    with writing(conninfo, clients) as load:
-        end = time.monotonic() + (50 if lasts else 12)
-        time.sleep(3)
-        struck = strike(hosts, fault)
-        if lasts:
-            time.sleep(max(0.0, end - time.monotonic() - 5))
-            hosts.playbook("playbooks/lab_fault.yml", "-e", f"host={struck}", "-e", f"fault={lasts}")
-        time.sleep(max(0.0, end - time.monotonic()))
-    return load.report
+Row = dict[str, Any]
+# Seconds to writes (median), and failed statements (in any trial; None is as many as were in flight).
+AIMS: dict[str, tuple[float | None, int | None]] = {
+    "postmaster": (1.5, 20),
+    "patroni": (2.5, None),
+    "host": (22.0, None),
+    "host_fenced": (3.0, None),
+    "proxy": (2.0, None),
+    "switchover": (None, 0),
+}
+WAYS = ("pgtier", "defaults")
+POWER = ("host", "host_fenced", "proxy")
+ADDRESS = "{{ (lab_name | pgtier.cluster.lab_network(lab_subnet)).virtual_address }}"
+# A proxy that is back counts as sound after 5 s.
+SOUND_SECONDS = 8.0
 
 
-def settle(hosts: Lab) -> None:
-    """Wait until there is one leader and everybody else streams."""
-    for _ in range(120):
-        states = sorted((member["Role"], member["State"]) for member in members(hosts))
-        if (
-            len(states) == 3
-            and states[0] == ("Leader", "running")
-            and all(state == "streaming" for _, state in states[1:])
-        ):
-            time.sleep(2)
+class Bench:
+    """A lab with both ways on it."""
+
+    def __init__(self, hosts: Lab, wanted: Load, faults: list[str]) -> None:
+        self.hosts, self.wanted, self.members = hosts, wanted, Members(hosts)
+        self.power = Power(hosts) if set(faults) & set(POWER) else None
+        shipped = make_conninfo("", **hosts.connection("app", "app", "primary"))
+        proxies = [hosts.addresses[name] for name in hosts.groups["proxy"]]
+        address = str(hosts.lab_network.virtual_address)
+        self.ways = {
+            "pgtier": make_conninfo(shipped, host=address),
+            "defaults": make_conninfo(shipped, host=",".join(proxies), port=defaults.PORT),
+        }
+        # Each proxy's own, and the address.
+        self.endpoints = {
+            way: [make_conninfo(line, host=host, connect_timeout=5) for host in hosts_of]
+            for (way, line), hosts_of in zip(self.ways.items(), ([address, *proxies], proxies), strict=True)
+        }
+
+    @contextmanager
+    def mode(self, name: str) -> Iterator[None]:
+        """How the tier is set up: as it is shipped, so with a fence, or as its parts come."""
+        with ExitStack() as stack:
+            if name == "defaults":
+                stack.enter_context(defaults.defaults(self.hosts, self.members))
+            elif name == "fenced":
+                assert self.power is not None
+                stack.enter_context(self.power.fence())
+                stack.callback(self.hosts.playbook, "site.yml", "--tags", "patroni")
+                fence = {"patroni_fence_command": COMMAND, "patroni_fence_timeout_seconds": 4}
+                self.hosts.playbook("site.yml", "--tags", "patroni", "-e", json.dumps(fence))
+            yield
+
+    def settle(self, way: str, fault: str) -> None:
+        self.members.settle(quorum=way == "pgtier")
+        served(self.endpoints[way])
+        if way == "pgtier" and fault.startswith("host"):
+            self.members.apart()
+
+    def proxy(self, way: str) -> str:
+        """Whose host clients are connected to: the first in their line, or the one that has the address."""
+        proxies = self.hosts.groups["proxy"]
+        if way == "defaults":
+            return str(proxies[0])
+        address = self.hosts.lab_network.virtual_address
+        return next(str(name) for name in proxies if f" {address}/" in self.hosts.shell(name, "ip -o -4 address"))
+
+    def strike(self, fault: str, way: str, victim: str) -> None:
+        if fault in POWER:
+            assert self.power is not None
+            self.power.take(victim)
+        elif fault == "switchover" and way == "pgtier":
+            self.hosts.playbook("playbooks/switchover.yml")
+        else:
+            script = {"postmaster": KILL_POSTMASTER, "patroni": KILL_PATRONI, "switchover": SWITCHOVER}[fault]
+            self.hosts.shell(victim, script.format(leader=victim))
+
+    def mend(self, fault: str, victim: str) -> None:
+        if self.power is None or fault not in POWER:
             return
-        time.sleep(0.5)
-    raise SystemExit(f"the cluster did not settle within a minute: {states}")
+        self.power.give(victim)
+        if fault == "proxy":
+            time.sleep(SOUND_SECONDS)
+        else:
+            state = "systemctl is-active etcd patroni || true"
+            wait_for(f"{victim} is back", 60, lambda: self.hosts.shell(victim, state).split() == ["active"] * 2)
+
+    def row(self, fault: str, way: str) -> Row:
+        began = time.monotonic()
+        self.settle(way, fault)
+        victim = self.proxy(way) if fault == "proxy" else self.members.leader()
+        quiet = time.monotonic()
+        try:
+            seen = trial(
+                self.ways[way],
+                self.wanted,
+                lambda: self.strike(fault, way, victim),
+                lambda: self.members.primary() is not None,
+            )
+        finally:
+            self.mend(fault, victim)
+        times = {"settled_after": round(quiet - began, 1), "took": round(time.monotonic() - began, 1)}
+        return {"fault": fault, "way": way, "victim": victim, **seen.figures(), **times, "load": os.getloadavg()[0]}
 
 
-def row(hosts: Lab, way: str, conninfo: str, fault: str, clients: int) -> dict[str, Any]:
-    settle(hosts)
-    seen = trial(hosts, conninfo, fault, clients)
-    settle(hosts)
-    say(f"{fault} {way}: {seen}")
-    return {"fault": fault, "way": way, **figures(seen)}
+def modes(faults: list[str], ways: list[str]) -> dict[str, tuple[str, list[str]]]:
+    """What is run in which setup, on which way. Pure."""
+    plain = [fault for fault in faults if fault != "host_fenced"]
+    found = {
+        "pgtier": ("pgtier", plain if "pgtier" in ways else []),
+        "fenced": ("pgtier", ["host_fenced"] if "host_fenced" in faults and "pgtier" in ways else []),
+        "defaults": ("defaults", plain if "defaults" in ways else []),
+    }
+    return {mode: cells for mode, cells in found.items() if cells[1]}
+
+
+def aim(fault: str, way: str, seconds: float, failed: int) -> tuple[str, str]:
+    """What is aimed at, in words, and whether it is met. Pure."""
+    if way != "pgtier":
+        return "-", "-"
+    longest, most = AIMS[fault]
+    words = [f"<= {longest:g} s"] if longest is not None else []
+    words += [f"<= {most} failed"] if most is not None else []
+    met = (longest is None or seconds <= longest) and (most is None or failed <= most)
+    return ", ".join(words), "yes" if met else "no"
+
+
+def summary(rows: list[Row]) -> list[Row]:
+    """A line for each cell. Pure."""
+    cells: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        cells.setdefault((row["fault"], row["way"]), []).append(row)
+    lines = []
+    for fault, way in [cell for cell in itertools.product(AIMS, WAYS) if cell in cells]:
+        trials = cells[fault, way]
+        stalls, failed = ([row[key] for row in trials] for key in ("recovery_seconds", "failed"))
+        words, met = aim(fault, way, statistics.median(stalls), max(failed))
+        lines.append(
+            {
+                "fault": fault,
+                "way": way,
+                "trials": len(trials),
+                "median s": statistics.median(stalls),
+                "worst s": max(stalls),
+                "failed median": statistics.median(failed),
+                "failed max": max(failed),
+                "of them cached": sum(row["cached"] for row in trials),
+                "acknowledged": sum(row["acknowledged"] for row in trials),
+                "lost": sum(row["lost"] for row in trials),
+                "aim": words,
+                "met": met,
+            }
+        )
+    return lines
+
+
+def save(given: argparse.Namespace, rows: list[Row]) -> None:
+    """As it goes: what a run that was ended had until then is worth something."""
+    if given.json and rows:
+        machine = {"cores": os.cpu_count(), "kernel": os.uname().release}
+        load = {"clients": given.clients, "pause_seconds": given.pause}
+        text = json.dumps({"machine": machine, "load": load, "figures": summary(rows), "trials": rows}, indent=2)
+        given.json.write_text(text + "\n")
+
+
+def blocks(trials: int, number: int) -> list[int]:
+    """So many trials in so many blocks, none of them empty. Pure."""
+    return [size for index in range(number) if (size := trials // number + (index < trials % number))]
+
+
+def arguments() -> argparse.Namespace:
+    options = parser(str(__doc__).splitlines()[0])
+    options.add_argument("--trials", type=int, help="a cell; 20 with --full, 4 without")
+    options.add_argument("--blocks", type=int, default=4, help="into which a cell's trials are split")
+    options.add_argument("--faults", default=",".join(AIMS), help="which, with commas between; all by default")
+    options.add_argument("--ways", default=",".join(WAYS), help="which, with a comma between; both by default")
+    options.add_argument("--clients", type=int, default=20)
+    options.add_argument("--pause", type=float, default=0.02, help="seconds between two transactions of a client")
+    given = options.parse_args()
+    given.trials = given.trials or (20 if given.full else 4)
+    for name, known in (("faults", list(AIMS)), ("ways", list(WAYS))):
+        chosen = getattr(given, name).split(",")
+        if unknown := set(chosen) - set(known):
+            options.error(f"--{name}: there is no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+        setattr(given, name, chosen)
+    return given
+
+
+def measure(bench: Bench, given: argparse.Namespace, rows: list[Row]) -> None:
+    wanted = modes(given.faults, given.ways)
+    for number, size in enumerate(sizes := blocks(given.trials, given.blocks), 1):
+        for mode, (way, faults) in wanted.items():
+            say(f"block {number} of {len(sizes)}: {mode}")
+            with bench.mode(mode):
+                for fault in [fault for fault in faults for _ in range(size)]:
+                    rows.append(row := bench.row(fault, way))
+                    save(given, rows)
+                    done = sum((row["fault"], row["way"]) == (one["fault"], one["way"]) for one in rows)
+                    say(
+                        f"{fault} {way} {done}/{given.trials}: {row['recovery_seconds']:.2f} s, {row['failed']} failed "
+                        f"({row['cached']} cached), {row['acknowledged']} acknowledged, {row['lost']} lost; "
+                        f"{row['victim']}, took {row['took']:.0f} s ({row['settled_after']:.0f} s until at rest)"
+                    )
 
 
 def main() -> None:
-    options = parser(str(__doc__).splitlines()[0])
-    options.add_argument("--clients", type=int, default=50)
-    options.add_argument("--rounds", type=int, default=3)
-    given = options.parse_args()
-    faults = ["kill", "switchover", *(UNDO if given.full else ())]
-    rows: list[dict[str, Any]] = []
-    with lab() as hosts:
-        hosts.up()
-        say("site.yml")
-        hosts.playbook("site.yml")
-        with pgbouncer(hosts, "hop", 6493, 5000) as hop:
-            shipped = make_conninfo("", **hosts.connection("app", "app", "primary"), connect_timeout=60)
-            ways = {"shipped": shipped, "via haproxy": make_conninfo(shipped, port=hop.port)}
-            for _, fault, (way, conninfo) in itertools.product(range(given.rounds), faults, ways.items()):
-                rows.append(row(hosts, way, conninfo, fault, given.clients))
-    report(sorted(rows, key=lambda row: (row["fault"], row["way"])), given.json)
-    if any(row["anomalies"] for row in rows):
-        raise SystemExit("acknowledged writes were lost, or worse")
+    given = arguments()
+    rows: list[Row] = []
+    try:
+        with lab(variables={"keepalived_address": ADDRESS}) as hosts:
+            hosts.up()
+            say("site.yml")
+            hosts.playbook("site.yml")
+            if "defaults" in given.ways:
+                defaults.install(hosts)
+            measure(Bench(hosts, Load(given.clients, given.pause), given.faults), given, rows)
+    finally:
+        if rows:
+            print(table(summary(rows)))
+            save(given, rows)
+    if bad := [row for row in rows if row["way"] == "pgtier" and row["anomalies"]]:
+        raise SystemExit("acknowledged writes were lost, or worse: " + "; ".join(str(row["found"]) for row in bad))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ systemctl kill -s KILL pgtier-reference-{name} 2>/dev/null || true
 systemctl reset-failed pgtier-reference-{name} 2>/dev/null || true
 rm -rf /run/pgtier-reference/{name}*
 """
+KILL_POSTMASTER = "kill -9 $(head -n 1 /var/lib/postgresql/17/main/postmaster.pid)"
+KILL_PATRONI = "systemctl kill --kill-whom=main --signal=KILL patroni"
+SWITCHOVER = "patronictl -c /etc/patroni/config.yml switchover main --leader {leader} --force"
 LEADER = "patronictl -c /etc/patroni/config.yml list -f json"
 
 

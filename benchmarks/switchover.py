@@ -15,9 +15,9 @@ import time
 from typing import Any
 
 from common import Lab, Ledger, figures, lab, median, parser, report, say, writing
-from failover import SWITCHOVER, settle
 from psycopg.conninfo import make_conninfo
-from reference import leader
+from reference import SWITCHOVER, leader
+from settled import Members
 
 SECONDS = 25
 
@@ -39,9 +39,9 @@ def trial(hosts: Lab, way: str, conninfo: str, clients: int) -> Ledger:
 
 
 def row(hosts: Lab, way: str, conninfo: str, clients: int) -> dict[str, Any]:
-    settle(hosts)
+    Members(hosts).settle()
     seen = trial(hosts, way, conninfo, clients)
-    settle(hosts)
+    Members(hosts).settle()
     say(f"{way}: {seen}")
     return {"way": way, "clients": clients, **figures(seen)}
 
