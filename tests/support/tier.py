@@ -268,6 +268,12 @@ class Tier:
         )
         return loaded
 
+    @property
+    def has_virtual_address(self) -> bool:
+        """Whether clients are told of one address more than there are proxies."""
+        told = conninfo_to_dict(self.connections[self.database][self.user]["primary"])
+        return len(str(told["host"]).split(",")) > len(self.groups["proxy"])
+
     def conninfo(self, endpoint: str, *, user: str | None = None, proxy: int | None = None, **other: Any) -> str:
         """Where to connect: as connections.json says, or through one proxy only, or with settings changed."""
         settings: dict[str, Any] = dict(conninfo_to_dict(self.connections[self.database][user or self.user][endpoint]))

@@ -16,9 +16,9 @@ PROXY_UNITS = (
     "pgbouncer@replica.service",
     "pgbouncer@replica_session.service",
     "pgbouncer@replica_session.2.service",
-    "pgtier-proxy-check.service",
-    "pgtier-keepalived.service",
 )
+# Where the proxies have an address that moves. The mutations, on another scenario's hosts, have none.
+ADDRESS_UNITS = ("pgtier-proxy-check.service", "pgtier-keepalived.service")
 # HAProxy's master alone keeps some: chown, dac_override, kill, setgid, setuid, net_bind_service.
 HAPROXY_CAPABILITIES = sum(1 << number for number in (0, 1, 5, 6, 7, 10))
 # Who runs as root, with what it needs for that; keepalived net_admin and net_raw. All others have none.
@@ -55,8 +55,9 @@ DIRECTORIES = {
 
 
 def units(tier: Tier) -> list[tuple[str, str]]:
+    proxy_units = PROXY_UNITS + (ADDRESS_UNITS if tier.has_virtual_address else ())
     return [(name, unit) for name in tier.groups["postgres"] for unit in MEMBER_UNITS] + [
-        (name, unit) for name in tier.groups["proxy"] for unit in PROXY_UNITS
+        (name, unit) for name in tier.groups["proxy"] for unit in proxy_units
     ]
 
 
