@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from clocks import FAULTS as CLOCKS
 from failing import FAULTS
 from mutations import MUTATIONS, Mutation
 
@@ -19,7 +20,7 @@ def test_every_fault_is_listed_as_it_is() -> None:
     )
     assert rows == [
         (fault.name, fault.target.replace("_", " "), f"{fault.lasts:g} s" if fault.lasts else "", fault.does)
-        for fault in FAULTS.values()
+        for fault in (*FAULTS.values(), *CLOCKS.values())
     ]
     assert len(FAULTS) >= 25
 
