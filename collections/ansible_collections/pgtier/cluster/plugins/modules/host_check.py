@@ -65,14 +65,15 @@ EXAMPLES = r"""
 RETURN = r"""
 facts:
   description:
-    - The host's size, and both ends of the connection that Ansible came in by, as the host sees them
-      (empty and 0 where that is not ssh).
+    - The host's size, with that of the file system that O(disk_path) is on, and both ends of the connection that
+      Ansible came in by, as the host sees them (empty and 0 where that is not ssh).
     - The C(interface) that has O(address), and that with its prefix length as C(network); empty if none has it.
   returned: always
   type: dict
   sample:
     memory_mb: 8192
     cores: 4
+    disk_mb: 102400
     container: false
     ssh_client: 192.0.2.9
     ssh_port: 22
@@ -225,12 +226,13 @@ def main() -> None:
     addresses = module.run_command([ip, "-json", "address", "show"])[1] if ip else ""
     wanted = [Wanted(int(p["port"]), str(p["process"]), str(p["variable"])) for p in params["ports"]]
     memory = memory_mb()
+    disk = shutil.disk_usage(existing_parent(params["disk_path"]))
     observed = Observed(
         os_id=release.get("ID", ""),
         os_version=release.get("VERSION_ID", ""),
         os_name=release.get("PRETTY_NAME", "an unknown system"),
         memory_mb=memory,
-        disk_free_mb=shutil.disk_usage(existing_parent(params["disk_path"])).free // MIB,
+        disk_free_mb=disk.free // MIB,
         listeners=listeners({w.port for w in wanted}),
         unresolved=unresolved([socket.gethostname()]),
         data_directory_state=data_directory_state(params["data_directory"]),
@@ -247,6 +249,7 @@ def main() -> None:
         facts={
             "memory_mb": memory,
             "cores": os.cpu_count() or 1,
+            "disk_mb": disk.total // MIB,
             "container": in_container(),
             **ssh_connection(environments()),
             **interface_of(params["address"], addresses),

@@ -20,7 +20,8 @@ class Unreadable:
 @dataclass(frozen=True)
 class HostFacts:
     """`ssh_client` and `ssh_port` are the two ends of the connection that Ansible came in by, as the host sees it.
-    `interface` is the one that has the host's address, `network` that address with its prefix length."""
+    `interface` is the one that has the host's address, `network` that address with its prefix length. `disk_mb` is the
+    size of the file system for PostgreSQL's data, 0 while unknown."""
 
     memory_mb: int
     cores: int
@@ -28,6 +29,7 @@ class HostFacts:
     ssh_port: int = 0
     interface: str = ""
     network: str = ""
+    disk_mb: int = 0
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ _MIN_SHARED_BUFFERS_KB = 64 * _MB
 # restart to change, so a new member must change neither. An idle worker costs some bytes of shared memory.
 _WORKERS = 32
 _WAL_SENDERS = 20
+# The part of a member's disk that WAL may take for another one that is away.
+_DISK_PART = 4
 
 Facts = Mapping[str, HostFacts]
 
@@ -93,6 +95,8 @@ def member_parameters(settings: Settings, topology: Topology, facts: Facts, memb
     kb, cores = memory_kb_of(settings, facts, member), cores_of(settings, facts, member)
     if kb is not None:
         computed |= _memory(kb, profile, settings["postgresql_max_connections"] + _WORKERS)
+    if member in facts and facts[member].disk_mb:
+        computed |= _kept_wal(facts[member].disk_mb, PROFILES[settings["postgresql_profile"]])
     if cores is not None:
         computed |= _parallelism(cores, profile)
     of_cluster = settings["postgresql_parameters"]
@@ -128,6 +132,12 @@ def _memory(kb: int, profile: str, backends: int) -> Values:
         "work_mem": memory(work),
         "maintenance_work_mem": memory(maintenance),
     }
+
+
+def _kept_wal(disk_mb: int, profile: Values) -> Values:
+    """Less than the profile's where the disk is too small for that: what fills up is the primary's."""
+    part, most = disk_mb // _DISK_PART * _MB, memory_kb(profile["max_slot_wal_keep_size"])
+    return {"max_slot_wal_keep_size": memory(part)} if most and part < most else {}
 
 
 def _parallelism(cores: int, profile: str) -> Values:

@@ -117,7 +117,7 @@ SOURCES: dict[str, str] = {
     "wal_log_hints": "PostgreSQL manual, pg_rewind: needed where a data directory lacks checksums",
     "wal_compression": "PostgreSQL manual 19.5: full page images are most of WAL after a checkpoint; lz4 costs little",
     "wal_keep_size": "PostgreSQL manual 19.6: pg_rewind finds the WAL from before a failover",
-    "max_slot_wal_keep_size": "PostgreSQL manual 19.6: a lost replica must not fill the disk; 4 x max_wal_size",
+    "max_slot_wal_keep_size": "PostgreSQL manual 19.6: for a lost replica; 4 x max_wal_size, or a quarter of the disk",
     "min_wal_size": "pgtune",
     "max_wal_size": "pgtune",
     "checkpoint_timeout": "PostgreSQL manual 28.5: fewer checkpoints, fewer full page images",

@@ -30,6 +30,7 @@ def read_facts(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, HostFacts]:
             int(told.get("ssh_port", 0)),
             str(told.get("interface", "")),
             str(told.get("network", "")),
+            int(told.get("disk_mb", 0)),
         )
         for host, told in facts.items()
         if "memory_mb" in told and "cores" in told

@@ -33,6 +33,7 @@ CHECKS = (
     capacity.connections,
     capacity.limits,
     capacity.memory,
+    capacity.disk,
 )
 
 

@@ -159,6 +159,23 @@ def memory(subject: Subject) -> Iterator[Mistake]:
             )
 
 
+def disk(subject: Subject) -> Iterator[Mistake]:
+    """What a user sets against the disks; what is computed fits."""
+    variable = "max_slot_wal_keep_size"
+    for member in subject.topology.members:
+        there = subject.facts[member].disk_mb if member in subject.facts else 0
+        wanted = _mb(subject, member, variable)
+        if there and wanted > there:
+            own = variable in subject.settings.of(member, "postgresql_member_parameters")
+            yield Mistake(
+                f"host {member}",
+                f"postgresql_{'member_' if own else ''}parameters.{variable}",
+                f"{wanted} MB",
+                f"is more than the file system of its data has: {there} MB",
+                f"Leave it out; {there // 4} MB are computed, or less.",
+            )
+
+
 def _mb(subject: Subject, member: str, name: str) -> int:
     kb = effective_kb(subject.settings, subject.topology, subject.facts, member, name)
     return -(-kb // 1024) if kb is not None else 0

@@ -65,6 +65,7 @@ _UNSAFE = {
     "fsync": (_OFF, "A crash would lose acknowledged commits and may leave a broken data directory."),
     "full_page_writes": (_OFF, "A crash may leave torn pages."),
     "password_encryption": (("md5",), "PgBouncer and pg_hba ask for scram-sha-256."),
+    "max_slot_wal_keep_size": (("-1",), "The WAL kept for a replica that is away would fill the primary's disk."),
     "wal_level": (("minimal",), "Standbys need replica or logical."),
 }
 _NO_WAITING = ("off", "local", "false", "no", "0")

@@ -202,6 +202,10 @@ BAD: dict[str, Inventory] = {
     "parameter in capitals": inventory(postgresql_parameters={"Work_Mem": "4MB"}),
     "parameter with a wrong unit": inventory(postgresql_parameters={"work_mem": "4M"}),
     "parameter is a list": inventory(postgresql_parameters={"search_path": ["a", "b"]}),
+    "WAL kept without a limit": inventory(postgresql_parameters={"max_slot_wal_keep_size": -1}),
+    "WAL of a member kept without a limit": inventory(
+        hosts={"pg2": {"postgresql_member_parameters": {"max_slot_wal_keep_size": "-1"}}}
+    ),
     "fsync off": inventory(postgresql_parameters={"fsync": False}),
     "passwords as md5": inventory(postgresql_parameters={"password_encryption": "md5"}),
     "commits that do not wait": inventory(postgresql_parameters={"synchronous_commit": "local"}),

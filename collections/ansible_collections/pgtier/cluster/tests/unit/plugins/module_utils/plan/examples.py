@@ -41,8 +41,9 @@ def plan(
     hosts: Mapping[str, Mapping[str, Any]] | None = None,
     memory_mb: int | None = 8192,
     cores: int = 4,
+    disk_mb: int = 0,
     **variables: Any,
 ) -> Plan:
     made = inventory(groups, hosts, **variables)
-    facts = {} if memory_mb is None else dict.fromkeys(made.hosts, HostFacts(memory_mb, cores, interface="eth0"))
-    return build_plan(made, facts)
+    told = None if memory_mb is None else HostFacts(memory_mb, cores, interface="eth0", disk_mb=disk_mb)
+    return build_plan(made, dict.fromkeys(made.hosts, told) if told else {})

@@ -254,6 +254,26 @@ def test_sizes(memory_mb: int, cores: int, profile: str, expected: tuple[Any, ..
     assert (*(own[name] for name in names), own["max_parallel_workers_per_gather"]) == expected
 
 
+@pytest.mark.parametrize(
+    ("disk_mb", "variables", "expected"),
+    [
+        (20480, {}, "5GB"),
+        (65536, {}, None),
+        (0, {}, None),
+        (102400, {"postgresql_profile": "analytics"}, "25GB"),
+        (20480, {"postgresql_parameters": {"max_slot_wal_keep_size": "8GB"}}, None),
+        (20480, {"postgresql_member_parameters": {"max_slot_wal_keep_size": "8GB"}}, "8GB"),
+    ],
+    ids=["a quarter", "the profile's is less", "unknown", "of another profile's", "as all shall", "as this one shall"],
+)
+def test_wal_for_a_replica_that_is_away_leaves_room_on_the_disk(
+    disk_mb: int, variables: dict[str, Any], expected: str | None
+) -> None:
+    made = plan(disk_mb=disk_mb, **variables)
+    assert made["postgresql"]["per_member"]["pg1"].get("max_slot_wal_keep_size") == expected
+    assert made["patroni"]["local"]["pg1"]["postgresql"]["parameters"].get("max_slot_wal_keep_size") == expected
+
+
 def test_sizes_nobody_knows_are_left_out() -> None:
     made = plan(memory_mb=None)["postgresql"]
     assert made["per_member"] == {member: {} for member in MEMBERS}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -44,3 +45,21 @@ def test_memory_of_a_host_that_told_it_is_checked_too() -> None:
     with pytest.raises(PlanError) as caught:
         build_plan(inventory(), {"pg2": HostFacts(memory_mb=1024, cores=2)})
     assert [(mistake.where, mistake.value) for mistake in caught.value.mistakes] == [("host pg2", "1024 (of the host)")]
+
+
+@pytest.mark.parametrize(
+    ("variables", "path"),
+    [
+        ({"postgresql_parameters": {"max_slot_wal_keep_size": "32GB"}}, "postgresql_parameters"),
+        ({"postgresql_member_parameters": {"max_slot_wal_keep_size": "32GB"}}, "postgresql_member_parameters"),
+    ],
+)
+def test_wal_that_is_kept_has_to_fit_on_the_disk(variables: dict[str, Any], path: str) -> None:
+    told = {"pg2": HostFacts(memory_mb=8192, cores=2, disk_mb=20480)}
+    with pytest.raises(PlanError) as caught:
+        build_plan(inventory(**variables), told)
+    (mistake,) = caught.value.mistakes
+    assert str(mistake).startswith(
+        f"host pg2: {path}.max_slot_wal_keep_size = 32768 MB: is more than the file system of its data has: 20480 MB"
+    )
+    build_plan(inventory(**variables), {"pg2": HostFacts(memory_mb=8192, cores=2, disk_mb=40960)})
