@@ -16,9 +16,10 @@ def status(
     cluster: Sequence[Mapping[str, Any]],
     proxies: Mapping[str, Mapping[str, Any]],
     certificates: Mapping[str, Any],
+    replication: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Status:
     try:
-        return summarise(plan, cluster, proxies, certificates)
+        return summarise(plan, cluster, proxies, certificates, replication)
     except (KeyError, TypeError, AttributeError) as error:
         raise AnsibleFilterError(
             f"status: needs a plan and the modules' results, and this is none ({error!r})"

@@ -68,7 +68,6 @@ note:
   type: str
 """
 
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -77,15 +76,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pgtier.cluster.plugins.module_utils.patroni import cluster as view
 from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.arguments import ARGUMENTS, CREDENTIALS, client_of
 from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.client import PatroniClient, PatroniError
+from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.slots import slot_name
 from ansible_collections.pgtier.cluster.plugins.module_utils.postgresql import Psql, PsqlError
 
 SLOTS = "SELECT coalesce(json_agg(slot_name), '[]') FROM pg_replication_slots WHERE slot_type = 'physical'"
-
-
-def slot_name(member: str) -> str:
-    """What Patroni makes of a member's name: a slot's may have small letters, digits and underscores only."""
-    named = re.sub(r"[-.]", "_", member.lower())
-    return "".join(c if re.fullmatch(r"[a-z0-9_]", c) else f"u{ord(c):04d}" for c in named)[:63]
 
 
 def wait_until(seconds: float, condition: Callable[[], bool]) -> bool:

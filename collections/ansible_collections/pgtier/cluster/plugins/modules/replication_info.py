@@ -110,12 +110,17 @@ standbys:
   sample:
     - {"application_name": "pg2", "client_addr": "10.0.0.12", "state": "streaming", "sync_state": "quorum",
        "sent_lag_bytes": 0, "flush_lag_bytes": 0, "replay_lag_bytes": 0, "replay_lag_seconds": null}
+oldest_wal:
+  description: Where the oldest file of WAL that the server has begins, in bytes.
+  returned: success
+  type: int
 slots:
   description: Replication slots, with the bytes of WAL that each holds back.
   returned: success
   type: list
   elements: dict
-  sample: [{"slot_name": "pg2", "slot_type": "physical", "active": true, "wal_status": "reserved", "retained_bytes": 0}]
+  sample: [{"slot_name": "pg2", "slot_type": "physical", "active": true, "wal_status": "reserved",
+       "invalidation_reason": null, "retained_bytes": 0}]
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -162,8 +167,11 @@ SELECT json_build_object(
            extract(epoch FROM flush_lag) AS flush_lag_seconds,
            extract(epoch FROM replay_lag) AS replay_lag_seconds
     FROM pg_stat_replication) s),
+  'oldest_wal', (SELECT min((pg_split_walfile_name(name)).segment_number)
+                        * pg_size_bytes(current_setting('wal_segment_size'))
+    FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'),
   'slots', (SELECT coalesce(json_agg(s ORDER BY s.slot_name), '[]') FROM (
-    SELECT slot_name, slot_type, database, plugin, temporary, active, wal_status, restart_lsn,
+    SELECT slot_name, slot_type, database, plugin, temporary, active, wal_status, invalidation_reason, restart_lsn,
            pg_wal_lsn_diff(known, restart_lsn) AS retained_bytes
     FROM pg_replication_slots) s)
 ) FROM here

@@ -15,6 +15,7 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.plan.schema import 
 from ansible_collections.pgtier.cluster.plugins.module_utils.status import address as address_view
 from ansible_collections.pgtier.cluster.plugins.module_utils.status import etcd as etcd_view
 from ansible_collections.pgtier.cluster.plugins.module_utils.status import proxies as proxy_view
+from ansible_collections.pgtier.cluster.plugins.module_utils.status import wal as wal_view
 from ansible_collections.pgtier.cluster.plugins.module_utils.status.address import VirtualAddress
 from ansible_collections.pgtier.cluster.plugins.module_utils.status.etcd import EtcdRow
 from ansible_collections.pgtier.cluster.plugins.module_utils.status.proxies import EndpointRow, PoolRow
@@ -65,10 +66,12 @@ def summarise(
     cluster: Sequence[Mapping[str, Any]],
     proxies: Mapping[str, Mapping[str, Any]],
     certificates: Mapping[str, Any],
+    replication: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Status:
     """`cluster` are the results of M(cluster_status) on one host after the other, of which the last may be an answer;
     `proxies` those of M(proxy_status) by host, of those hosts that are to be told of; `certificates` that of
-    M(certificates_info), empty without TLS."""
+    M(certificates_info), empty without TLS; `replication` those of M(replication_info) by member, where they were
+    asked for."""
     blocking: list[str] = []
     answered = next((one for one in cluster if "patroni" in one), None)
     for one in cluster:
@@ -87,8 +90,16 @@ def summarise(
     streaming = [row["name"] for row in rows if row["state"] == "streaming"]
     endpoints, pools, proxy_problems, notes = proxy_view.summarise(plan, proxies, leader, streaming)
     address = address_view.summarise(plan, proxies)
+    followers = [
+        wal_view.follower(row["name"], patroni["members"].get(row["name"], {}).get("body", {}))
+        for row in rows
+        if row["name"] not in leaders
+    ]
+    of_leader = (replication or {}).get(leader or "", {})
+    blocking += wal_view.lost(followers, of_leader)
     blocking += [*etcd_problems, *proxy_problems, *address_view.problems(plan, address)]
     notes = [note for row in rows for note in _notes(row)] + notes
+    notes += wal_view.kept(followers, of_leader, _limit(plan, leader))
     notes += [*address_view.notes(address), *_certificate_problems(certificates)]
     moment = max((said["moment"] for said in patroni["members"].values() if "moment" in said), default=None)
     return Status(
@@ -109,6 +120,12 @@ def summarise(
         virtual_address=address,
         certificates=list(certificates.get("expiry", [])),
     )
+
+
+def _limit(plan: Plan, leader: str | None) -> str:
+    """Of the WAL that the leader keeps."""
+    own, name = plan["postgresql"]["per_member"].get(leader or "", {}), "max_slot_wal_keep_size"
+    return str(own.get(name, plan["postgresql"]["parameters"][name]))
 
 
 def why(result: Mapping[str, Any]) -> str:
@@ -235,6 +252,8 @@ def _member_problems(plan: Plan, row: MemberRow, answer: Mapping[str, Any], time
         return
     if row["state"] not in _WELL:
         yield f"{name} is {row['state'] or 'silent'}: see `journalctl -u patroni` there"
+    elif row["state"] == "running" and row["role"] not in ("leader", "standby_leader"):
+        yield f"{name} runs and does not stream: see `journalctl -u patroni` and PostgreSQL's log there"
     elif timeline and row["timeline"] and row["timeline"] != timeline:
         yield f"{name} is on timeline {row['timeline']}, the leader on {timeline}"
     limit = plan["pgbouncer"]["route"]["reads"]["max_lag_seconds"]
