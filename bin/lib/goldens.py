@@ -81,6 +81,7 @@ TEMPLATES: dict[str, Contexts] = {
     "pgbouncer/unit.service.j2": _each_unit,
     "pgbouncer/userlist.txt.j2": _once,
     "system/createcluster.conf.j2": _once,
+    "system/postgres.sh.j2": _once,
     "system/sysctl.conf.j2": _each_host,
     "system/thp.conf.j2": _once,
 }

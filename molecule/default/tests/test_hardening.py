@@ -39,6 +39,7 @@ FILES = {
     r"/etc/keepalived/proxy_check\.json": "640 root postgres",
     r"/etc/systemd/system/.+": "644 root root",
     r"/etc/pgtier/ca\.crt": "644 root root",
+    r"/usr/local/lib/pgtier/postgres": "755 root root",
     r"/usr/local/lib/pgtier/.+\.py": "644 root root",
     r"/usr/local/lib/pgtier/.+\.pyc": "644 root root",
 }
@@ -160,3 +161,14 @@ def expanded(wanted: str) -> set[str]:
     if not braces:
         return {wanted}
     return {re.sub(r"\{.+?\}", owner, wanted) for owner in braces[1].split(",")}
+
+
+def test_patroni_and_etcd_come_before_postgresqls_backends(tier: Tier) -> None:
+    """A primary whose cores are busy with statements has to renew its leader key all the same."""
+    for name in tier.groups["postgres"]:
+        host = tier.host(name)
+        postmaster = host.check_output("head -n 1 /var/lib/postgresql/17/main/postmaster.pid")
+        for unit in ("patroni", "etcd"):
+            process = host.check_output(f"systemctl show -P MainPID {unit}")
+            assert set(host.check_output(f"ps -L -o ni= -p {process}").split()) == {"-10"}, f"{name} {unit}"
+        assert set(host.check_output(f"ps -o ni= -p {postmaster} --ppid {postmaster}").split()) == {"0"}, name

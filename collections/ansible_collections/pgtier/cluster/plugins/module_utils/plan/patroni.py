@@ -16,6 +16,8 @@ from .topology import Topology, host_port
 # because it bounds the loss.
 MAXIMUM_LAG_BYTES = 1024 * 1024
 CANDIDATES_FOR_ZERO = 3
+# Patroni runs with more priority than PostgreSQL, which this starts with the usual one.
+POSTGRES = "/usr/local/lib/pgtier/postgres"
 
 
 def data_directory(settings: Settings) -> str:
@@ -159,6 +161,7 @@ def _local(
             "connect_address": host_port(address, port),
             "data_dir": data_directory(settings),
             "bin_dir": bin_directory(settings),
+            "bin_name": {"postgres": POSTGRES},
             "pgpass": "/var/lib/postgresql/pgpass",
             # Patroni itself comes over the Unix socket as the operating system's postgres. It streams over TCP.
             "use_unix_socket": True,
