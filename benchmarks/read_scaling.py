@@ -3,8 +3,10 @@
 """Reads per second on the endpoint `replica` with 1, 2, 3 and 4 replicas, and each one's share of them.
 
 All replicas stand all the time, each held to the same share of one core, or this computer's cores and not the replicas
-would be what is measured; those that do not take part are set aside in HAProxy, as a drained replica is. The query is
-one that a replica works on for some milliseconds. There are as many clients for each replica that takes part: a host
+would be what is measured; those that do not take part are set aside in HAProxy, as a drained replica is. They use up
+their share all the same, in a loop that comes after everything else on their host: two busy threads of one physical
+core are slower than one, so otherwise each row would have a slower computer than the one before. The query is one that
+a replica works on for some milliseconds. There are as many clients for each replica that takes part: a host
 with a share of a core and many busy processes has nothing left to answer checks with. Rounds are interleaved; figures
 are medians. `of linear` is throughput against that of one replica times their number.
 """
@@ -35,12 +37,21 @@ PYTHON
 COUNT = "cd /; runuser -u postgres -- psql -Atc \"SELECT xact_commit FROM pg_stat_database WHERE datname = 'app'\""
 
 
+# Of what the host's own processes leave; it ends by itself if nobody ends it.
+BURN = """
+systemctl stop burn.service 2> /dev/null || true
+[ -z "{burns}" ] || systemd-run --quiet --unit burn -p CPUWeight=1 -p Nice=19 -p RuntimeMaxSec=900 \
+  sh -c 'while :; do :; done'
+"""
+
+
 def take_part(hosts: Lab, replicas: list[str], chosen: list[str]) -> None:
     commands = "; ".join(
         f"set server replica/{name} state {'ready' if name in chosen else 'maint'}" for name in replicas
     )
     for proxy in hosts.groups["proxy"]:
         hosts.shell(proxy, SET_STATE.format(commands=commands))
+    hosts.shells({name: BURN.format(burns="" if name in chosen else "yes") for name in replicas})
 
 
 def reads(hosts: Lab, clients: int, seconds: int) -> float:
