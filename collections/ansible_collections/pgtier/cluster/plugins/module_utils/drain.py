@@ -12,6 +12,9 @@ from typing import Any
 from ansible_collections.pgtier.cluster.plugins.module_utils.haproxy import DRAINED, MAINTENANCE, Server
 from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.converge import Deadline
 
+# The database of a PgBouncer that it looks up passwords in.
+LOOKUP = "pgbouncer_lookup"
+
 
 def plan(state: str, name: str, seen: Sequence[Server]) -> list[Server]:
     """The servers that HAProxy is to be told of, among all that it has. Raises ValueError."""
@@ -60,6 +63,12 @@ def pooled(rows: Iterable[Mapping[str, Any]], own: Iterable[Server]) -> int:
     """Connections of a PgBouncer that lead to the member, of its SHOW SERVERS."""
     addresses = {server.address for server in own}
     return sum(row["addr"] in addresses for row in rows)
+
+
+def lookups_rest(rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether no login for a lookup of passwords is under way, by SHOW SERVERS. RECONNECT makes such a login fail, and
+    with it each client that waits for it or comes before the next one ("connect string changed")."""
+    return not any(row["database"] == LOOKUP and row["state"] == "new" for row in rows)
 
 
 def await_none(count: Callable[[], dict[str, int]], wait: Deadline) -> dict[str, int]:

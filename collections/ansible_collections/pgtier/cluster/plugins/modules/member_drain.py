@@ -161,9 +161,7 @@ def _await_statements(
     if given["instances"]:
         found = discover(given["socket_directory"], given["os_user"])
         instances = choose(found, given["instances"], given["socket_directory"])
-    for instance in instances:
-        # Passwords are looked up by way of HAProxy, over a connection that a drained server keeps.
-        instance.console.execute('RECONNECT "pgbouncer_lookup"')
+    _renew_lookups(instances, wait)
 
     def count() -> dict[str, int]:
         return {one.name: drain.pooled(one.show(["servers"])["servers"], own) for one in instances}
@@ -175,6 +173,19 @@ def _await_statements(
             f"after {wait.seconds:g} s statements still run on {given['member']} in connections of pools ({busy}), "
             "so it is put back; see what they are (pg_stat_activity there), and wait for them or end them"
         )
+
+
+def _renew_lookups(instances: Sequence[Instance], wait: Deadline) -> None:
+    """Passwords are looked up by way of HAProxy, over a connection that a drained server keeps."""
+    left = list(instances)
+
+    def renewed() -> bool | None:
+        for one in [one for one in left if drain.lookups_rest(one.show(["servers"])["servers"])]:
+            one.console.execute(f'RECONNECT "{drain.LOOKUP}"')
+            left.remove(one)
+        return None if left else True
+
+    wait.poll(renewed)
 
 
 def _await_everybody(given: dict[str, Any], own: Sequence[haproxy.Server], wait: Deadline) -> int:

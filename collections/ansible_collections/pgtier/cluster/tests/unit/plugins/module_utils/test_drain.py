@@ -95,3 +95,12 @@ def test_waiting_until_nobody_is_left(
 
     assert drain.await_none(count, Deadline(seconds, lambda: sum(passed), passed.append)) == left
     assert len(seen) == looks
+
+
+@pytest.mark.parametrize(
+    ("database", "state", "rest"),
+    [("pgbouncer_lookup", "idle", True), ("pgbouncer_lookup", "new", False), ("app", "new", True)],
+)
+def test_a_login_that_looks_up_passwords_is_not_disturbed(database: str, state: str, rest: bool) -> None:
+    assert drain.lookups_rest([]) is True
+    assert drain.lookups_rest([{"database": "app", "state": "active"}, {"database": database, "state": state}]) is rest
