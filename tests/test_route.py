@@ -59,15 +59,16 @@ def test_what_haproxy_has_not_checked_yet_is_not_known() -> None:
         return "\n".join(["1", f"{HEADER} srv_check_status srv_check_result", *rows, ""])
 
     assert decide.seen(state("15 3", "1 0")) is None
-    assert decide.seen(state("15 3", "12 2")) == Seen([A, B], [A, B])  # failed once, which is not enough to be down
-    assert decide.seen(state("15 3", "12 0")) == Seen([A, B], [A, B])  # the next check is under way
+    both = Seen([A, B], [A, B], [], {A: "15", B: "12"})
+    assert decide.seen(state("15 3", "12 2")) == both  # failed once, which is not enough to be down
+    assert decide.seen(state("15 3", "12 0")) == both  # the next check is under way
 
 
 @pytest.mark.parametrize(("status", "refusing"), [(17, [A]), (12, []), (8, [])], ids=["no", "time out", "refused"])
 def test_a_replica_that_says_no_is_told_from_one_that_is_silent(status: int, refusing: list[Server]) -> None:
     """Its readers may finish: a candidate that was promoted a moment ago, say."""
     state = f"1\n{HEADER} srv_check_status srv_check_result\n2 replica 1 pg1 10.0.0.1 0 0 1 5432 {status} 2\n"
-    assert decide.seen(state) == Seen([], [], refusing)
+    assert decide.seen(state) == Seen([], [], refusing, {A: str(status)})
 
 
 def test_seen_names_what_haproxy_said() -> None:
@@ -140,6 +141,50 @@ def test_of_several_the_one_that_leads_by_its_own_word_is_chosen(
     up: list[Any], last: Any, leader: Any, expected: Any
 ) -> None:
     assert decide.choose(up, last, leader.address) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "since", "expected"),
+    [
+        ("8", None, 7.0),
+        ("8", 5.0, 5.0),
+        ("17", 5.0, 5.0),  # it has been started, and has not renewed its lead yet
+        ("17", None, None),  # it has stepped down
+        ("12", 5.0, None),  # it hangs, or its host does
+        ("10", 5.0, None),
+        ("7", 5.0, None),
+        ("15", 5.0, None),  # all well again
+        ("", 5.0, None),
+    ],
+)
+def test_a_primary_is_orphaned_from_the_first_refusal_until_its_patroni_says_yes_or_nothing(
+    said: str, since: float | None, expected: float | None
+) -> None:
+    seen = Seen([B], [B], [], {A: said, B: "8"} if said else {B: "8"})
+    assert decide.orphaned(seen, A, since, 7.0) == expected
+
+
+def test_an_orphan_is_one_still_while_haproxy_restarts() -> None:
+    assert decide.orphaned(None, A, 5.0, 7.0) == 5.0
+    assert decide.orphaned(Seen([], [], [], {A: "8"}), None, None, 7.0) is None
+
+
+@pytest.mark.parametrize(
+    ("serving", "since", "expected"),
+    [
+        ([], 5.0, True),
+        ([], 5.0 - decide.GRACE, False),  # Patroni does not come back
+        ([B], 5.0, False),  # another is the primary
+        ([A], 5.0, False),  # nothing to spare it from: it is not down
+        (None, 5.0, False),
+        ([], None, False),
+        ([], float("-inf"), False),
+    ],
+)
+def test_an_orphan_keeps_its_clients_while_nobody_leads_and_for_a_time(
+    serving: list[Any] | None, since: float | None, expected: bool
+) -> None:
+    assert decide.keeps_its_clients(serving, since, 5.0) is expected
 
 
 def row(addr: str, link: str = "", state: str = "active", database: str = "app") -> dict[str, str]:
@@ -316,8 +361,11 @@ class FakePgbouncer(threading.Thread):
         self.listener.listen()
 
     def run(self) -> None:
-        connection, _ = self.listener.accept()
-        with connection:
+        while True:
+            self.serve(self.listener.accept()[0])
+
+    def serve(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
             connection.recv(1024)
             connection.sendall(
                 message(b"R", bytes(4)) + message(b"S", b"server_version\x001.24\0") + message(b"Z", b"I")
@@ -375,7 +423,7 @@ def free_port() -> int:
 class Running:
     """The route as a process, with an HAProxy and a PostgreSQL that answer what a test says."""
 
-    def __init__(self, folder: Path, primary_answers: bytes, ca_file: str = "") -> None:
+    def __init__(self, folder: Path, primary_answers: bytes, ca_file: str = "", consoles: tuple[str, ...] = ()) -> None:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(folder / "haproxy"))
         listener.listen()
@@ -388,7 +436,7 @@ class Running:
             "haproxy": str(folder / "haproxy"),
             "ca_file": ca_file,
             "user": "probe",
-            "primary": {"name": "primary.pgtier", "backend": "primary", "consoles": []},
+            "primary": {"name": "primary.pgtier", "backend": "primary", "consoles": list(consoles)},
             "reads": {
                 "backend": "replica",
                 "fallback": False,
@@ -405,10 +453,12 @@ class Running:
             [sys.executable, str(SOURCE), str(folder / "route.json")], stdout=subprocess.DEVNULL
         )
 
-    def server(self, up: bool) -> None:
-        """The one server of both backends, as HAProxy sees it from now on."""
+    def server(self, up: bool, said: int = 0) -> None:
+        """The one server of both backends, as HAProxy sees it from now on, and what its last check found."""
         port = self.postgres.listener.getsockname()[1]
-        self.haproxy.answer = f"1\n{HEADER}\n2 any 1 pg1 127.0.0.1 {2 if up else 0} 0 1 {port}\n".encode()
+        header = f"1\n{HEADER} srv_check_status\n"
+        found = said or (15 if up else 17)
+        self.haproxy.answer = f"{header}2 any 1 pg1 127.0.0.1 {2 if up else 0} 0 1 {port} {found}\n".encode()
 
     def asker(self) -> socket.socket:
         asker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -425,8 +475,8 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(folder: Path, primary_answers: bytes, ca_file: str = "") -> Any:
-    made = Running(folder, primary_answers, ca_file)
+def running(folder: Path, primary_answers: bytes, ca_file: str = "", consoles: tuple[str, ...] = ()) -> Any:
+    made = Running(folder, primary_answers, ca_file, consoles)
     try:
         yield made
     finally:
@@ -446,6 +496,33 @@ def test_a_question_is_held_until_there_is_a_primary_that_lets_clients_in(tmp_pa
         route.postgres.answer = b"R\0\0\0\x08\0\0\0\x03"
         asker.settimeout(5)
         assert asker.recv(512) == dns.reply(asked, ["127.0.0.1"])
+
+
+@pytest.mark.parametrize(
+    ("said", "answers", "killed"),
+    [(8, b"R\0\0\0\x08\0\0\0\x03", False), (8, b"", True), (17, b"R\0\0\0\x08\0\0\0\x03", True)],
+    ids=["refused, and PostgreSQL lets clients in", "refused, and PostgreSQL does not", "stepped down"],
+)
+def test_clients_of_a_primary_stay_only_if_nothing_but_its_patroni_is_gone(
+    tmp_path: Path, said: int, answers: bytes, killed: bool
+) -> None:
+    path = tmp_path / "console"
+    pgbouncer = FakePgbouncer(
+        path,
+        {"SHOW SERVERS": table(row("127.0.0.1", "0xa")), "SHOW CLIENTS": table({"ptr": "0xa", "id": "7"})},
+    )
+    pgbouncer.start()
+    with running(tmp_path, b"R", consoles=(str(path),)) as route, route.asker() as asker:
+        route.server(up=True)
+        asker.settimeout(5)
+        asker.send(query("primary.pgtier", 1))
+        asker.recv(512)  # it has seen the primary
+        route.postgres.answer = answers
+        pgbouncer.told.clear()
+        route.server(up=False, said=said)
+        time.sleep(1.5)
+        assert "SHOW SERVERS" in pgbouncer.told
+        assert ("KILL_CLIENT 7" in pgbouncer.told) is killed
 
 
 def test_a_reload_takes_up_new_members_and_loses_no_question(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ by names, and asks this small DNS server on loopback whenever it opens a server 
 
 HAProxy cuts the sessions of a server that it marks down. Here nobody is in between, so `sweep` does it at PgBouncer's
 console: a client of a frozen or unreachable server gets its error now and not after TCP's patience. A replica that
-leaves in order - drained, or too far behind (freshness.py) - keeps the statements that are under way.
+leaves in order - drained, or too far behind (freshness.py) - keeps the statements that are under way. A primary whose
+Patroni alone has died keeps its clients for as long as Patroni may take to be back (decide.GRACE): Patroni's port
+refuses connections, PostgreSQL's lets clients in, nobody else is the primary. New connections wait meanwhile.
 
 The race that remains: a primary that dies between the answer and the login (a few milliseconds) costs cached errors
 until the next try. A wrong answer costs no data: connect_query ends a session on a standby. If this process is away,
@@ -23,6 +25,7 @@ open connections go on and new ones wait for systemd to bring it back.
 from __future__ import annotations
 
 import json
+import math
 import select
 import signal
 import socket
@@ -60,6 +63,7 @@ class Route:
         self.held: dict[tuple[bytes, tuple[str, int]], float] = {}
         self.primaries: list[Server] | None = None
         self.primary: Server | None = None
+        self.orphaned: float | None = None
         self.replicas: decide.Seen | None = None
         self.fit: list[Server] | None = None
         self.uneven: set[str] = set()
@@ -86,6 +90,7 @@ class Route:
         if primary is not None and primary != self.primary:
             self.primary = primary
             say(f"the primary is {primary.address}:{primary.port}")
+        self.orphaned = decide.orphaned(seen, self.primary, self.orphaned, now)
         if not self.read_names:
             return
         self.replicas = ask.haproxy(haproxy, reads["backend"]) or self.replicas
@@ -110,7 +115,7 @@ class Route:
                     addresses.insert(0, self.config["relay"])
             elif self.primary is not None:
                 if ready is None:
-                    ready = ask.accepts(self.primary, self.config["user"], self.tls, self.config["primary"]["name"])
+                    ready = self._lets_in(self.primary)
                 addresses = [self.primary.address] if ready and self._is_primary() else []
             if addresses:
                 resolver.sendto(dns.reply(query, addresses), sender)
@@ -120,13 +125,29 @@ class Route:
     def _is_primary(self) -> bool:
         return decide.choose(self.primaries, self.primary, self.gate.leader) is not None
 
-    def sweep(self) -> None:
+    def _lets_in(self, server: Server) -> bool:
+        return ask.accepts(server, self.config["user"], self.tls, self.config["primary"]["name"])
+
+    def _spared(self, now: float) -> list[Server]:
+        """The primary, while only its Patroni is gone."""
+        if self.primary is None or not decide.keeps_its_clients(self.primaries, self.orphaned, now):
+            return []
+        if not self._lets_in(self.primary):
+            # What does not let clients in at once hangs or is gone, and is not waited for again.
+            self.orphaned = -math.inf
+            return []
+        # When the time is over its clients are to be ended, so there is to be a look then.
+        self.attentive_until = now + ATTENTION
+        return [self.primary]
+
+    def sweep(self, now: float) -> None:
         """End what hangs on servers that are gone."""
+        spared = self._spared(now)
         for console in self.config["primary"]["consoles"]:
-            ask.sweep(console, self.primaries)
+            ask.sweep(console, spared or self.primaries)
         if self.replicas is None:
             return
-        alive = [*self.replicas.up, *(self.fit or []), LOOKUP, Server(self.config["relay"], 0)]
+        alive = [*self.replicas.up, *(self.fit or []), *spared, LOOKUP, Server(self.config["relay"], 0)]
         for endpoint in self.config["reads"]["endpoints"]:
             # A replica that was promoted, or is not fit for another reason that it says itself, finishes the statements
             # that read from it; a session would stay. Only silence means that whoever waits for it waits in vain.
@@ -147,7 +168,7 @@ class Route:
         if now >= self.next_sweep:
             self.next_sweep = now + SWEEP
             if now < self.attentive_until:
-                self.sweep()
+                self.sweep(now)
             self.uneven = {console for console in self.uneven if not ask.spread(console)}
             ask.notify("WATCHDOG=1")
 

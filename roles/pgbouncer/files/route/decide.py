@@ -12,6 +12,13 @@ from typing import NamedTuple
 RUNNING = "2"
 UNCHECKED = ("0", "1")
 SAID_NO = "17"
+# No connection at all, which the kernel there, or one on the way, has said at once: nobody listens, or no such host.
+REFUSED = "8"
+# How long a primary whose Patroni has died keeps its clients, seconds from the first refusal. systemd starts Patroni
+# again within a second or two, on a busy host within some. It has to be less than Patroni's shortest ttl, 20 s, less a
+# round of its loop: a Patroni that stays dead loses the lead then, and no client shall be left behind when another is
+# promoted.
+GRACE = 10.0
 
 Row = dict[str, str]
 
@@ -23,11 +30,13 @@ class Server(NamedTuple):
 
 class Seen(NamedTuple):
     """A backend as HAProxy sees it: who gets new connections, who is up at all (drained ones too), and whose Patroni
-    answers that it is not fit: its PostgreSQL has closed its connections by itself, or goes on with them."""
+    answers that it is not fit: its PostgreSQL has closed its connections by itself, or goes on with them. `checks` is
+    what the last check of each found, whether it is down for it or not yet."""
 
     serving: list[Server]
     up: list[Server]
     refusing: list[Server] = []
+    checks: dict[Server, str] = {}
 
 
 def seen(state: str) -> Seen | None:
@@ -51,7 +60,12 @@ def seen(state: str) -> Seen | None:
         for row in rows
         if row["srv_op_state"] != RUNNING and row.get("srv_check_status") == SAID_NO
     ]
-    return Seen([server for server, serving in up.items() if serving], list(up), refusing)
+    checks = {
+        Server(row["srv_addr"], int(row["srv_port"])): row["srv_check_status"]
+        for row in rows
+        if "srv_check_status" in row
+    }
+    return Seen([server for server, serving in up.items() if serving], list(up), refusing, checks)
 
 
 def choose(serving: list[Server] | None, last: Server | None, leader: str = "") -> Server | None:
@@ -67,6 +81,25 @@ def choose(serving: list[Server] | None, last: Server | None, leader: str = "") 
         return serving[0]
     by_itself = next((server for server in serving if server.address == leader), None)
     return by_itself or (last if last in serving else None)
+
+
+def orphaned(seen: Seen | None, primary: Server | None, since: float | None, now: float) -> float | None:
+    """Since when the primary has been without a Patroni, None if it is not: from the first refused connection on.
+
+    A Patroni that has just been started answers no until it has renewed its lead; one that answered no before it was
+    refused has given up the lead in order. Any other word ends it, and so does silence: the host may be gone.
+    """
+    if seen is None:
+        return since  # HAProxy restarts
+    said = seen.checks.get(primary) if primary else None
+    if said == REFUSED:
+        return now if since is None else since
+    return since if said == SAID_NO else None
+
+
+def keeps_its_clients(serving: list[Server] | None, since: float | None, now: float) -> bool:
+    """Whether a primary that has been orphaned `since` is to keep its clients: while nobody else leads, for a time."""
+    return serving == [] and since is not None and now - since < GRACE
 
 
 def fit(replicas: Seen | None, stale: set[str], fallback: Server | None) -> list[Server]:
