@@ -105,6 +105,19 @@ def _freeze(pids: str) -> tuple[str, str]:
     return strike, f"kill -CONT $(cat {kept}) || true\nrm -f {kept}"
 
 
+def _no_space() -> tuple[str, str]:
+    """As a full disk lets no file grow, PostgreSQL cannot write beyond 1 MiB of one. A server that is started anew can;
+    a crash alone leaves the postmaster as it is, whose processes crash again until there is room."""
+
+    def limit(size: str) -> str:
+        return (
+            "for pid in $(pgrep -u postgres -x postgres); do\n"
+            f"  runuser -u postgres -- prlimit --pid $pid --fsize={size}: || test ! -e /proc/$pid\ndone"
+        )
+
+    return limit("1048576"), limit("unlimited")
+
+
 def _cut(before_loopback: Sequence[str], rules: Sequence[str]) -> tuple[str, str]:
     """Packets that get lost, by a table of its own in nftables. Loopback is cut by the first rules only."""
 
@@ -124,11 +137,6 @@ def _cut(before_loopback: Sequence[str], rules: Sequence[str]) -> tuple[str, str
 # One that is starting anew has another process.
 _POSTMASTER = "$(head -n 1 /var/lib/postgresql/*/*/postmaster.pid)"
 _ALL_OF_POSTGRES = "$(pgrep -u postgres -x postgres)"
-# As a full disk lets no file grow: until its processes are others, PostgreSQL cannot write beyond 1 MiB of one.
-_NO_SPACE = (
-    "for pid in $(pgrep -u postgres -x postgres); do\n"
-    "  runuser -u postgres -- prlimit --pid $pid --fsize=1048576: || test ! -e /proc/$pid\ndone"
-)
 _CLUSTER_PORTS = "{ @postgresql_port@, @patroni_restapi_port@, @etcd_client_port@, @etcd_peer_port@ }"
 
 
@@ -138,6 +146,7 @@ def _table() -> list[Fault]:
     patroni, patroni_again = _freeze("$(systemctl show --property MainPID --value patroni)")
     etcd, etcd_again = _freeze("$(systemctl show --property MainPID --value etcd)")
     pgbouncer, pgbouncer_again = _freeze("$(pgrep -x pgbouncer)")
+    full, room = _no_space()
     etcd_cut, etcd_whole = _cut(["meta skuid postgres tcp dport @etcd_client_port@"], [])
     cut, whole = _cut([], [f"tcp {way} {_CLUSTER_PORTS}" for way in ("dport", "sport")])
     terminate = (
@@ -163,7 +172,7 @@ def _table() -> list[Fault]:
         ),
         Fault("freeze_postgres", "leader", "all of PostgreSQL hangs", postgres, 38, 40, postgres_again),
         Fault("freeze_walsenders", "leader", "replication hangs", senders, 15, 15, senders_again, blocks=True),
-        Fault("refuse_writes", "leader", "the primary's disk takes no more, for a moment", _NO_SPACE, 20),
+        Fault("refuse_writes", "leader", "the primary's disk takes no more, for a moment", full, 20, 5, room),
         Fault("kill_patroni", "leader", "Patroni is killed", "systemctl kill --kill-whom=main -s KILL patroni", 10),
         Fault("restart_patroni", "leader", "Patroni is restarted", "systemctl restart patroni", 10),
         Fault("freeze_patroni", "leader", "Patroni hangs", patroni, 38, 40, patroni_again),
@@ -172,7 +181,7 @@ def _table() -> list[Fault]:
         Fault("cut_off_briefly", "leader", "the same for less than the leader's term", cut, 20, 5, whole),
         Fault("kill_replica", "replica", "a replica is killed", f"kill -9 {_POSTMASTER}", 10),
         Fault("kill_replicas", "replicas", "all replicas are killed", f"kill -9 {_POSTMASTER}", 20),
-        Fault("refuse_replicas_writes", "replicas", "the same with all replicas", _NO_SPACE, 20),
+        Fault("refuse_replicas_writes", "replicas", "the same with all replicas", full, 20, 5, room),
         Fault("freeze_replica", "replica", "a replica hangs", postgres, 10, 15, postgres_again),
         Fault("freeze_replicas", "replicas", "all replicas hang", postgres, 15, 15, postgres_again, blocks=True),
         Fault("kill_etcd", "etcd_leader", "etcd's leader is killed", "systemctl kill -s KILL etcd", 10),
