@@ -76,8 +76,8 @@ def one(hosts: Lab, replicas: list[str], number: int, clients: int, seconds: int
     """Reads a second, and the share of each replica that takes part."""
     chosen = replicas[:number]
     take_part(hosts, replicas, chosen)
-    time.sleep(3)  # for the pools to follow
-    reads(hosts, clients, 2)
+    time.sleep(6)  # for three good checks, and for the pools to follow
+    reads(hosts, clients, 4)
     before = counts(hosts, chosen)
     figure = reads(hosts, clients, seconds)
     served = [after - before[name] for name, after in counts(hosts, chosen).items()]
