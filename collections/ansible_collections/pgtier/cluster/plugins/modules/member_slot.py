@@ -83,7 +83,10 @@ def main() -> None:
                     raise
                 time.sleep(0.3)
     except PsqlError as error:
-        module.fail_json(msg=f"the slot {slot} was given up and cannot be dropped: {error}")
+        module.fail_json(
+            msg=f"the slot {slot} cannot be looked at, or not be dropped: {error}. PostgreSQL has to "
+            "run here, and nobody may use the slot (active_pid in pg_replication_slots); then run the playbook again"
+        )
     module.exit_json(changed=invalid, slot=slot)
 
 
