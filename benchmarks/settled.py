@@ -40,7 +40,7 @@ def at_rest(statuses: Sequence[dict[str, Any] | None], quorum: bool) -> bool:
         len(primaries) == 1
         and len(known) == len(statuses)
         and all(
-            status["timeline"] == primaries[0]["timeline"]
+            status.get("timeline") == primaries[0].get("timeline")
             and status.get("replication_state") == "streaming"
             and (not quorum or bool(status.get("quorum_standby")))
             for status in known
