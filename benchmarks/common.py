@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import re
@@ -27,6 +28,7 @@ from psycopg.conninfo import conninfo_to_dict
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "collections"))
 
+from ansible_collections.pgtier.cluster.plugins.module_utils import haproxy  # noqa: E402
 from ansible_collections.pgtier.cluster.plugins.module_utils.drill import checker, load  # noqa: E402
 from ansible_collections.pgtier.cluster.plugins.module_utils.drill.ledger import Ledger  # noqa: E402
 from ansible_collections.pgtier.cluster.plugins.module_utils.lab import network as labs  # noqa: E402
@@ -34,6 +36,7 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.plan.build import b
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.inventory import Inventory  # noqa: E402
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.schema import Plan  # noqa: E402
 
+HAPROXY_SOCKET = "/run/haproxy/admin.sock"
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
 
@@ -155,6 +158,11 @@ class Lab:
         with ThreadPoolExecutor(len(scripts)) as pool:
             for future in [pool.submit(self.shell, host, script) for host, script in scripts.items()]:
                 future.result()
+
+    def haproxy(self, proxy: str, command: str) -> str:
+        """What the HAProxy of `proxy` answers. The client is the collection's, which wants nothing but Python there."""
+        program = f"{inspect.getsource(haproxy)}\nprint(command({HAPROXY_SOCKET!r}, {command!r}), end='')\n"
+        return self.shell(proxy, f"python3 -c {shlex.quote(program)}")
 
     def connection(self, database: str, user: str, endpoint: str) -> dict[str, str]:
         """Connection parameters from what site.yml leaves for programs, with the first of several hosts."""

@@ -25,15 +25,6 @@ from reference import leader
 
 QUERY = "SELECT count(*) FROM generate_series(1, 20000);\n"
 REPLICAS = 4
-SET_STATE = """
-python3 - <<'PYTHON'
-import socket
-with socket.socket(socket.AF_UNIX) as connection:
-    connection.connect("/run/haproxy/admin.sock")
-    connection.sendall("{commands}\\n".encode())
-    print(connection.recv(65536).decode())
-PYTHON
-"""
 COUNT = "cd /; runuser -u postgres -- psql -Atc \"SELECT xact_commit FROM pg_stat_database WHERE datname = 'app'\""
 
 
@@ -50,7 +41,8 @@ def take_part(hosts: Lab, replicas: list[str], chosen: list[str]) -> None:
         f"set server replica/{name} state {'ready' if name in chosen else 'maint'}" for name in replicas
     )
     for proxy in hosts.groups["proxy"]:
-        hosts.shell(proxy, SET_STATE.format(commands=commands))
+        if refused := hosts.haproxy(proxy, commands).strip():
+            raise SystemExit(f"{proxy}: HAProxy says to `{commands}`: {refused}")
     hosts.shells({name: BURN.format(burns="" if name in chosen else "yes") for name in replicas})
 
 

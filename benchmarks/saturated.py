@@ -12,7 +12,6 @@ that were started anew, by systemd or by Patroni.
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
 import re
 import statistics
@@ -25,7 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from common import Lab, lab, number, parser, report, say
+from common import Lab, haproxy, lab, number, parser, report, say
 from pools import Target
 from settled import Members
 
@@ -43,16 +42,6 @@ for unit in $(systemctl list-dependencies --plain --no-pager multi-user.target |
 done
 [ ! -e /var/lib/postgresql/17/main/postmaster.pid ] ||
     echo "postmaster 0 $(head -n 1 /var/lib/postgresql/17/main/postmaster.pid)"
-"""
-STATS = """
-python3 - <<'PYTHON'
-import socket
-with socket.socket(socket.AF_UNIX) as connection:
-    connection.connect("/run/haproxy/admin.sock")
-    connection.sendall(b"show stat\\n")
-    while read := connection.recv(65536):
-        print(read.decode(), end="")
-PYTHON
 """
 MOVES = "journalctl -q -u pgtier-keepalived -o cat | grep -c 'Entering MASTER STATE' || true"
 SPIN = "for _ in $(seq {number}); do timeout {seconds} sh -c 'while :; do :; done' >/dev/null 2>&1 & done"
@@ -78,12 +67,8 @@ def restarted(before: Units, after: Units) -> dict[str, int]:
 
 def downs(statistics_of_haproxy: str, backend: str) -> dict[str, int]:
     """How often each of a backend's servers was taken out. Pure."""
-    rows = csv.DictReader(statistics_of_haproxy.lstrip("# ").splitlines())
-    return {
-        row["svname"]: int(row["chkdown"] or 0)
-        for row in rows
-        if row["pxname"] == backend and row["svname"] not in ("FRONTEND", "BACKEND")
-    }
+    rows = haproxy.parse_stat(statistics_of_haproxy)
+    return {row["svname"]: int(row["chkdown"] or 0) for row in rows if row["pxname"] == backend}
 
 
 def busy(first: str, last: str) -> float:
@@ -124,7 +109,7 @@ class State:
         self.downs = {
             f"{server} at {proxy}": count
             for proxy in hosts.groups["proxy"]
-            for server, count in downs(hosts.shell(proxy, STATS), "replica").items()
+            for server, count in downs(hosts.haproxy(proxy, "show stat"), "replica").items()
         }
 
 
