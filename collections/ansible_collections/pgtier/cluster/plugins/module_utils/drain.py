@@ -11,9 +11,7 @@ from typing import Any
 
 from ansible_collections.pgtier.cluster.plugins.module_utils.haproxy import DRAINED, MAINTENANCE, Server
 from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.converge import Deadline
-
-# The database of a PgBouncer that it looks up passwords in.
-LOOKUP = "pgbouncer_lookup"
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan import pooler_databases
 
 
 def plan(state: str, name: str, seen: Sequence[Server]) -> list[Server]:
@@ -68,7 +66,7 @@ def pooled(rows: Iterable[Mapping[str, Any]], own: Iterable[Server]) -> int:
 def lookups_rest(rows: Iterable[Mapping[str, Any]]) -> bool:
     """Whether no login for a lookup of passwords is under way, by SHOW SERVERS. RECONNECT makes such a login fail, and
     with it each client that waits for it or comes before the next one ("connect string changed")."""
-    return not any(row["database"] == LOOKUP and row["state"] == "new" for row in rows)
+    return not any(row["database"] == pooler_databases.LOOKUP and row["state"] == "new" for row in rows)
 
 
 def await_none(count: Callable[[], dict[str, int]], wait: Deadline) -> dict[str, int]:

@@ -106,6 +106,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pgtier.cluster.plugins.module_utils import drain, haproxy
 from ansible_collections.pgtier.cluster.plugins.module_utils.patroni.converge import Deadline
 from ansible_collections.pgtier.cluster.plugins.module_utils.pgbouncer.console import Instance, choose, discover
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan import pooler_databases
 from ansible_collections.pgtier.cluster.plugins.module_utils.postgresql import PsqlError
 
 
@@ -181,7 +182,7 @@ def _renew_lookups(instances: Sequence[Instance], wait: Deadline) -> None:
 
     def renewed() -> bool | None:
         for one in [one for one in left if drain.lookups_rest(one.show(["servers"])["servers"])]:
-            one.console.execute(f'RECONNECT "{drain.LOOKUP}"')
+            one.console.execute(f'RECONNECT "{pooler_databases.LOOKUP}"')
             left.remove(one)
         return None if left else True
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from . import pooler_databases
 from .endpoints import wanted_pools
 from .inventory import HostFacts
 from .keepalived_schema import Keepalived, PoolQuery, ProxyCheck
@@ -68,7 +69,7 @@ def _check(settings: Settings, topology: Topology, address: str) -> ProxyCheck:
         query=PoolQuery(
             host=LOOPBACK,
             port=to_primary[0].port,
-            database="pgbouncer_lookup",
+            database=pooler_databases.LOOKUP,
             user=POOLER_LOOKUP,
             ca_file=ca_file(settings),
         )

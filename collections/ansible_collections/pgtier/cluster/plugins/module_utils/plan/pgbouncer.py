@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import pooler_databases
 from .budget import budget
 from .endpoints import Pool, wanted_direct, wanted_pools
 from .hba import connection
@@ -105,6 +106,7 @@ def _instance(pool: Pool, process: int, settings: Settings, topology: Topology) 
         server_host=name(pool) if straight else LOOPBACK,
         server_port=settings["postgresql_port"] if straight else direct,
         # A look-up by an endpoint of reads' own name would be counted as one of its connections.
+        lookup_database=pooler_databases.LOOKUP,
         lookup_host=name(pool) if primary else LOOPBACK,
         lookup_port=settings["postgresql_port"] if primary else direct,
         databases=databases,

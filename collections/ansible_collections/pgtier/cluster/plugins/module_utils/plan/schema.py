@@ -203,7 +203,7 @@ class PgbouncerInstance(TypedDict):
     A request to cancel may reach another process than its client's; `peers` are all of them, by their number. An
     endpoint with one process has a stand-in, which runs while that one is replaced.
 
-    Passwords are looked up by `lookup_host` and `lookup_port`.
+    Passwords are looked up in `lookup_database`, by `lookup_host` and `lookup_port`.
     `database_limits` are server connections to each database, all users together. `connect_query` is run on each new
     server connection, `""` for none. `start_settings` are those that PgBouncer reads only when it starts.
     """
@@ -216,6 +216,7 @@ class PgbouncerInstance(TypedDict):
     target: Target
     server_host: str
     server_port: int
+    lookup_database: str
     lookup_host: str
     lookup_port: int
     databases: list[str]

@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan import pooler_databases
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.schema import HaproxyBackend, Plan
 
-# Databases of an instance that no application uses: its console, and where passwords are looked up.
-_OWN = ("pgbouncer", "pgbouncer_lookup")
 _SERVERS = ("sv_active", "sv_active_cancel", "sv_being_canceled", "sv_idle", "sv_used", "sv_tested", "sv_login")
 FULL = 0.9
 LONG_WAIT = 1.0
@@ -166,9 +165,9 @@ def _add(row: PoolRow, name: str, said: Mapping[str, Any]) -> None:
         return
     databases = {database["name"]: database for database in said["databases"]}
     row["paused"] |= said["state"].get("paused") == "yes"
-    row["paused"] |= any(one.get("paused") for key, one in databases.items() if key not in _OWN)
+    row["paused"] |= any(one.get("paused") for key, one in databases.items() if key not in pooler_databases.OWN)
     for pool in said["pools"]:
-        if pool["database"] in _OWN:
+        if pool["database"] in pooler_databases.OWN:
             continue
         row["clients_active"] += pool["cl_active"]
         row["clients_waiting"] += pool["cl_waiting"]

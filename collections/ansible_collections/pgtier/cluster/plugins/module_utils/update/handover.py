@@ -18,6 +18,7 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.component.host impo
 from ansible_collections.pgtier.cluster.plugins.module_utils.component.model import ComponentError
 from ansible_collections.pgtier.cluster.plugins.module_utils.component.observe import unit_states
 from ansible_collections.pgtier.cluster.plugins.module_utils.pgbouncer.console import Instance
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan import pooler_databases
 from ansible_collections.pgtier.cluster.plugins.module_utils.postgresql import Psql, PsqlError
 from ansible_collections.pgtier.cluster.plugins.module_utils.update.planner import waves
 
@@ -64,7 +65,7 @@ def consoles(socket_directory: str, os_user: str) -> Callable[[Mapping[str, Any]
 def clients(instance: Instance) -> int:
     """Those of applications: not whoever asks this, nor those that look up passwords."""
     rows = instance.show(["clients"])["clients"]
-    return sum(1 for row in rows if row["database"] not in ("pgbouncer", "pgbouncer_lookup"))
+    return sum(1 for row in rows if row["database"] not in pooler_databases.OWN)
 
 
 def _replace(

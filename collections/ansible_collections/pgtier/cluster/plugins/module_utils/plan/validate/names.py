@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from .. import pooler_databases
 from ..logins import POOLER_ADMIN, SERVICE_USERS, SUPERUSER
 from ..mistakes import Mistake, show
 from .subject import Subject
@@ -17,7 +18,7 @@ _ROLES = frozenset((SUPERUSER, POOLER_ADMIN, *SERVICE_USERS))
 # Words of SQL and of pg_hba that mean something else where a role's name may stand.
 _NO_ROLE = frozenset(("public", "none", "all", "user", "current_user", "current_role", "session_user"))
 # Databases of PostgreSQL and of PgBouncer, and words of pg_hba.
-_NO_DATABASE = frozenset(("postgres", "template0", "template1", "pgbouncer", "pgbouncer_lookup")) | frozenset(
+_NO_DATABASE = frozenset(("postgres", "template0", "template1", *pooler_databases.OWN)) | frozenset(
     ("all", "sameuser", "samerole", "samegroup", "replication")
 )
 
