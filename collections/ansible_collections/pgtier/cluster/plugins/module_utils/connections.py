@@ -8,7 +8,9 @@ import shlex
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
-from .plan.schema import Database, Endpoint, Plan, User
+from .plan.schema import Plan
+from .plan.schema.databases import Database, User
+from .plan.schema.endpoints import Endpoint
 
 # {database: {user: {endpoint: URI}}}
 Connections = dict[str, dict[str, dict[str, str]]]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from .endpoints import Pool, wanted_pools
 from .logins import pools, read_databases, read_users
-from .schema import Budget, BudgetTerm, Target
+from .schema.endpoints import Target
+from .schema.pgbouncer import Budget, BudgetTerm
 from .settings import Settings
 from .topology import Topology
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .schema import Endpoint, PoolMode, Target
+from .schema.endpoints import Endpoint, PoolMode, Target
 from .settings import Settings
 from .tls import server_name
 from .topology import Topology, virtual_address

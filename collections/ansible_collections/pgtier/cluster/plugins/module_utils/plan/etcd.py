@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .presets import RECOVERY_TIME
-from .schema import Etcd, EtcdMember
+from .schema.members import Etcd, EtcdMember
 from .settings import Settings
 from .tls import CIPHER_SUITES, LOOPBACK, directory
 from .topology import Topology, host_port

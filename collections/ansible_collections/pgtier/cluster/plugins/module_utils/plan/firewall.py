@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from .inventory import HostFacts
 from .openings import collapsed, openings
-from .schema import Firewall, FirewallRule
+from .schema.hosts import Firewall, FirewallRule
 from .settings import Settings
 from .topology import Topology, host_network
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .endpoints import wanted_direct
 from .openings import client_networks
-from .schema import Haproxy, HaproxyBackend, HaproxyFrontend, HaproxyServer, Target
+from .schema.endpoints import Target
+from .schema.haproxy import Haproxy, HaproxyBackend, HaproxyFrontend, HaproxyServer
 from .settings import Settings
 from .tls import ca_file
 from .topology import Topology

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Literal
 
 from .logins import MONITOR, POOLER_LOOKUP, REPLICATOR, REWIND, SERVICE_USERS, SUPERUSER
-from .schema import HbaRule
+from .schema.members import HbaRule
 from .settings import Settings
 from .topology import Topology, host_network
 

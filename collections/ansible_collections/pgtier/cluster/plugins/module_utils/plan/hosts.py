@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .endpoints import wanted_direct, wanted_pools
 from .postgresql import Facts, effective_kb
-from .schema import Host, Port
+from .schema.hosts import Host, Port
 from .settings import Settings
 from .system import sysctl
 from .topology import Topology

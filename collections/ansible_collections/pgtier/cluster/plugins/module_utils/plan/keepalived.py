@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from . import pooler_databases
 from .endpoints import wanted_pools
 from .inventory import HostFacts
-from .keepalived_schema import Keepalived, PoolQuery, ProxyCheck
 from .logins import POOLER_LOOKUP
 from .pgbouncer import instance_name
+from .schema.keepalived import Keepalived, PoolQuery, ProxyCheck
 from .settings import Settings
 from .tls import LOOPBACK, ca_file
 from .topology import Topology, virtual_address

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .schema import Database, Grant, User
+from .schema.databases import Database, Grant, User
 from .settings import Settings
 
 SUPERUSER = "postgres"

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from .endpoints import wanted_direct, wanted_pools
 from .hba import LOOPBACK, hba
-from .schema import Opening
+from .schema.hosts import Opening
 from .settings import Settings
 from .topology import Topology, host_network, virtual_address
 

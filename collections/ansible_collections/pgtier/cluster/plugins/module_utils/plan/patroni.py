@@ -7,7 +7,7 @@ from typing import Any
 from .hba import bootstrap_hba, line
 from .logins import REPLICATOR, REWIND, SUPERUSER
 from .presets import RECOVERY_TIME
-from .schema import Member, Patroni, PostgreSQL, Succession
+from .schema.members import Member, Patroni, PostgreSQL, Succession
 from .settings import Settings
 from .tls import CIPHERS, ca_file, directory
 from .topology import Topology, host_port

@@ -9,7 +9,7 @@ from .hba import connection
 from .logins import MONITOR, POOLER_ADMIN, pools, read_databases, read_users
 from .openings import client_networks, own_networks
 from .route import CONNECT_QUERY, RESOLV_CONF, name, route, routed
-from .schema import Pgbouncer, PgbouncerConsole, PgbouncerInstance
+from .schema.pgbouncer import Pgbouncer, PgbouncerConsole, PgbouncerInstance
 from .settings import Settings
 from .tls import CIPHERS, LOOPBACK, directory
 from .topology import Topology

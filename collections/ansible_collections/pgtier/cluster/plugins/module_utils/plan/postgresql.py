@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from .hba import hba
 from .inventory import HostFacts
 from .profiles import ANALYTICS_MEMBER, COMMON, DISKS, PROFILES, SOURCES, Values
-from .schema import PostgreSQL
+from .schema.members import PostgreSQL
 from .settings import Settings
 from .tls import CIPHERS, directory
 from .topology import Topology

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from .endpoints import Pool, wanted_pools
 from .logins import POOLER_LOOKUP
-from .schema import PgbouncerInstance, Route, RouteEndpoint, RouteMember, RoutePrimary, RouteReads
+from .schema.pgbouncer import PgbouncerInstance, Route, RouteEndpoint, RouteMember, RoutePrimary, RouteReads
 from .settings import Settings
 from .tls import directory, server_name, session_name
 from .topology import Topology

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .hba import line
-from .schema import Opening, Plan
+from .schema import Plan
+from .schema.hosts import Opening
 
 
 def summary(plan: Plan) -> list[str]:

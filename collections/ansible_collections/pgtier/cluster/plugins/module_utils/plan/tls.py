@@ -7,7 +7,8 @@ No certificate lists another host, so a new host means one new certificate.
 
 from __future__ import annotations
 
-from .schema import Certificate, Target, Tls
+from .schema.endpoints import Target
+from .schema.hosts import Certificate, Tls
 from .settings import Settings
 from .topology import Topology, parse_address, virtual_address
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan import pooler_databases
-from ansible_collections.pgtier.cluster.plugins.module_utils.plan.schema import HaproxyBackend, Plan
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.schema import Plan
+from ansible_collections.pgtier.cluster.plugins.module_utils.plan.schema.haproxy import HaproxyBackend
 
 _SERVERS = ("sv_active", "sv_active_cancel", "sv_being_canceled", "sv_idle", "sv_used", "sv_tested", "sv_login")
 FULL = 0.9

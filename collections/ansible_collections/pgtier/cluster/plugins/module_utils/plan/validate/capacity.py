@@ -10,7 +10,7 @@ from ..logins import pools as pools_of
 from ..logins import read_databases, read_users
 from ..mistakes import Mistake, show
 from ..postgresql import effective_kb, memory_kb_of
-from ..schema import Target
+from ..schema.endpoints import Target
 from .subject import Subject
 
 # What the units may open; the hard limit of many hosts.
