@@ -59,7 +59,7 @@ def test_what_haproxy_has_not_checked_yet_is_not_known() -> None:
         return "\n".join(["1", f"{HEADER} srv_check_status srv_check_result", *rows, ""])
 
     assert decide.seen(state("15 3", "1 0")) is None
-    both = Seen([A, B], [A, B], [], {A: "15", B: "12"})
+    both = Seen([A, B], [A, B], {A: "15", B: "12"})
     assert decide.seen(state("15 3", "12 2")) == both  # failed once, which is not enough to be down
     assert decide.seen(state("15 3", "12 0")) == both  # the next check is under way
 
@@ -68,7 +68,12 @@ def test_what_haproxy_has_not_checked_yet_is_not_known() -> None:
 def test_a_replica_that_says_no_is_told_from_one_that_is_silent(status: int, refusing: list[Server]) -> None:
     """Its readers may finish: a candidate that was promoted a moment ago, say."""
     state = f"1\n{HEADER} srv_check_status srv_check_result\n2 replica 1 pg1 10.0.0.1 0 0 1 5432 {status} 2\n"
-    assert decide.seen(state) == Seen([], [], refusing, {A: str(status)})
+    seen = decide.seen(state)
+    assert seen == Seen([], [], {A: str(status)}) and seen.refusing == refusing
+
+
+def test_one_that_is_still_up_does_not_refuse_though_its_last_check_said_no() -> None:
+    assert Seen([A], [A, B], {A: "17", B: "17", C: "17"}).refusing == [C]
 
 
 def test_seen_names_what_haproxy_said() -> None:
@@ -160,13 +165,13 @@ def test_of_several_the_one_that_leads_by_its_own_word_is_chosen(
 def test_a_primary_is_orphaned_from_the_first_refusal_until_its_patroni_says_yes_or_nothing(
     said: str, since: float | None, expected: float | None
 ) -> None:
-    seen = Seen([B], [B], [], {A: said, B: "8"} if said else {B: "8"})
+    seen = Seen([B], [B], {A: said, B: "8"} if said else {B: "8"})
     assert decide.orphaned(seen, A, since, 7.0) == expected
 
 
 def test_an_orphan_is_one_still_while_haproxy_restarts() -> None:
     assert decide.orphaned(None, A, 5.0, 7.0) == 5.0
-    assert decide.orphaned(Seen([], [], [], {A: "8"}), None, None, 7.0) is None
+    assert decide.orphaned(Seen([], [], {A: "8"}), None, None, 7.0) is None
 
 
 @pytest.mark.parametrize(

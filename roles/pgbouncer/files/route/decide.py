@@ -29,14 +29,18 @@ class Server(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A backend as HAProxy sees it: who gets new connections, who is up at all (drained ones too), and whose Patroni
-    answers that it is not fit: its PostgreSQL has closed its connections by itself, or goes on with them. `checks` is
-    what the last check of each found, whether it is down for it or not yet."""
+    """A backend as HAProxy sees it: who gets new connections, who is up at all (drained ones too), and what the last
+    check of each found, whether it is down for it or not yet."""
 
     serving: list[Server]
     up: list[Server]
-    refusing: list[Server] = []
     checks: dict[Server, str] = {}
+
+    @property
+    def refusing(self) -> list[Server]:
+        """Those that are down and whose Patroni answers that they are not fit: PostgreSQL there has closed its
+        connections by itself, or goes on with them."""
+        return [server for server, said in self.checks.items() if said == SAID_NO and server not in self.up]
 
 
 def seen(state: str) -> Seen | None:
@@ -55,17 +59,12 @@ def seen(state: str) -> Seen | None:
         for row in rows
         if row["srv_op_state"] == RUNNING
     }
-    refusing = [
-        Server(row["srv_addr"], int(row["srv_port"]))
-        for row in rows
-        if row["srv_op_state"] != RUNNING and row.get("srv_check_status") == SAID_NO
-    ]
     checks = {
         Server(row["srv_addr"], int(row["srv_port"])): row["srv_check_status"]
         for row in rows
         if "srv_check_status" in row
     }
-    return Seen([server for server, serving in up.items() if serving], list(up), refusing, checks)
+    return Seen([server for server, serving in up.items() if serving], list(up), checks)
 
 
 def choose(serving: list[Server] | None, last: Server | None, leader: str = "") -> Server | None:
