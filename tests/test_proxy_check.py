@@ -4,25 +4,31 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from ansible_collections.pgtier.cluster.plugins.module_utils.plan.keepalived import PRIORITY
 
-SOURCE = Path(__file__).parent.parent / "roles" / "keepalived" / "files" / "proxy_check" / "judge.py"
+SOURCE = Path(__file__).parent.parent / "roles" / "keepalived" / "files" / "proxy_check"
 
 
-def load() -> ModuleType:
+def load(name: str) -> ModuleType:
     """By its path: the route has modules of the same names."""
-    spec = importlib.util.spec_from_file_location("proxy_judge", SOURCE)
+    spec = importlib.util.spec_from_file_location(f"proxy_{name}", SOURCE / f"{name}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-judge = load()
+judge, process = load("judge"), load("process")
+REFUSED = "connection refused"
 CHECKS = {"PgBouncer primary": judge.SERVICE, "HAProxy": judge.SERVICE, "query": judge.PATH}
 
 
@@ -31,12 +37,12 @@ def court(now: float = 100.0) -> object:
     made = judge.Judge(CHECKS, now - 60)
     made.verdict(now - 900, True, False)  # it got the address long ago, if it has it
     for name in CHECKS:
-        made.passed[name] = now
+        made.last_passed[name] = now
     return made
 
 
 @pytest.mark.parametrize(
-    ("silent", "for_seconds", "has_address", "penalty"),
+    ("failing", "for_seconds", "has_address", "penalty"),
     [
         ((), 0.0, True, 0),
         (("HAProxy",), 0.5, True, 0),
@@ -52,24 +58,75 @@ def court(now: float = 100.0) -> object:
         (tuple(CHECKS), 3.5, True, 150),
     ],
 )
-def test_what_is_silent_for_too_long_counts(
-    silent: tuple[str, ...], for_seconds: float, has_address: bool, penalty: int
+def test_what_fails_for_too_long_counts(
+    failing: tuple[str, ...], for_seconds: float, has_address: bool, penalty: int
 ) -> None:
     made = court()
-    for name in silent:
-        made.passed[name] -= for_seconds
+    for name in failing:
+        made.last_passed[name] -= for_seconds
+        made.errors[name] = REFUSED
     assert made.verdict(100.0, has_address, False).weight == -penalty
+
+
+@pytest.mark.parametrize(
+    ("silent", "for_seconds", "has_address", "penalty"),
+    [
+        ("HAProxy", 4.5, True, 0),
+        ("HAProxy", 5.5, True, 100),
+        ("query", 3.5, False, 0),
+        ("query", 4.5, False, 50),
+        ("query", 4.5, True, 0),
+        ("query", 5.5, True, 50),
+    ],
+)
+def test_what_only_says_nothing_is_borne_with_for_longer(
+    silent: str, for_seconds: float, has_address: bool, penalty: int
+) -> None:
+    made = court()
+    made.last_passed[silent] -= for_seconds
+    assert made.verdict(100.0, has_address, False).weight == -penalty
+
+
+def test_a_process_that_was_stopped_is_not_waited_for() -> None:
+    made = court()
+    made.last_passed["HAProxy"] -= 1.0
+    made.stopped = frozenset({"HAProxy"})
+    assert made.verdict(100.0, True, False) == (-100, ["HAProxy: it was stopped"])
+
+
+def test_a_refusal_is_forgotten_when_an_answer_comes() -> None:
+    made = court()
+    made.errors["HAProxy"] = REFUSED
+    made.passed("HAProxy", 98.0)
+    assert made.verdict(100.0, True, False).weight == 0
+
+
+def test_what_the_kernel_says_of_a_process() -> None:
+    assert process.state("42 (a) R (b) T 1 42 42 0 -1\n") == "T"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        try:
+            assert not process.is_stopped(child.pid)
+            child.send_signal(signal.SIGSTOP)
+            deadline = time.monotonic() + 10
+            while not process.is_stopped(child.pid):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        finally:
+            child.kill()
+    # Waited for, so that there is no such process.
+    assert not process.is_stopped(child.pid)
+    assert not process.is_stopped(os.getpid())
 
 
 def test_who_has_the_address_is_believed_at_once_and_others_after_a_while() -> None:
     made = court()
-    made.passed["query"] = 90.0
+    made.last_passed["query"] = 90.0
     assert made.verdict(100.0, True, False).weight == -50
-    made.passed |= dict.fromkeys(CHECKS, 100.1)
+    made.last_passed |= dict.fromkeys(CHECKS, 100.1)
     assert made.verdict(100.1, True, False) == (0, [])
     # As the judge of a proxy that has not got it would say.
     assert made.verdict(100.1, False, False) == (-50, ["query: it has not been well for long"])
-    made.passed |= dict.fromkeys(CHECKS, 105.2)
+    made.last_passed |= dict.fromkeys(CHECKS, 105.2)
     assert made.verdict(105.2, False, False) == (0, [])
 
 
@@ -83,9 +140,9 @@ def test_one_that_starts_is_no_better_than_one_that_serves() -> None:
 def test_who_got_the_address_lately_is_preferred_to_one_that_was_frozen_with_it() -> None:
     frozen, taker = court(), court()
     assert taker.verdict(100.0, False, False).weight == 0
-    taker.passed |= dict.fromkeys(CHECKS, 101.0)
+    taker.last_passed |= dict.fromkeys(CHECKS, 101.0)
     assert taker.verdict(101.0, True, False).weight > frozen.verdict(100.0, True, False).weight == 0
-    taker.passed |= dict.fromkeys(CHECKS, 101.0 + judge.NEWLY_SECONDS)
+    taker.last_passed |= dict.fromkeys(CHECKS, 101.0 + judge.NEWLY_SECONDS)
     assert taker.verdict(101.0 + judge.NEWLY_SECONDS, True, False).weight == 0
 
 
@@ -103,9 +160,9 @@ def test_nobody_looks_better_than_the_holder_while_there_is_no_primary() -> None
         for step in range(400):
             now = step / 10
             for one, late in ((holder, 0.0), (other, skew)):
-                one.passed |= dict.fromkeys(("HAProxy", "PgBouncer primary"), now)
+                one.last_passed |= dict.fromkeys(("HAProxy", "PgBouncer primary"), now)
                 if not 5.0 <= now - late < 20.0:
-                    one.passed["query"] = now
+                    one.last_passed["query"] = now
             weights = holder.verdict(now, True, False).weight, other.verdict(now, False, False).weight
             assert weights[0] >= weights[1], f"skew {skew}, at {now}"
 

@@ -3,7 +3,8 @@
 
 Asked several times a second: each process of PgBouncer, HAProxy, and the primary through a pool. Each check is a thread
 that writes down when it was last passed, so that one that hangs holds up nobody else: what counts is how long ago that
-was (judge.py). A process that was killed or has stopped thus looks alike, dead within a second.
+was (judge.py). One that refuses or was stopped is dead within a second; one that is alive has longer to answer, for it
+may only lack a processor (process.py).
 """
 
 from __future__ import annotations
@@ -19,14 +20,19 @@ from typing import Any
 
 import ask
 import judge
+import process
 import psycopg2
 
 INTERVAL = 0.25  # between two questions to one process, seconds
 TICK = 0.1  # between two verdicts
 
 
-def checks(config: dict[str, Any]) -> dict[str, tuple[judge.Kind, Callable[[], None]]]:
-    found: dict[str, tuple[judge.Kind, Callable[[], None]]] = {
+# Says which process answered, where it is one of this host.
+Check = Callable[[], "int | None"]
+
+
+def checks(config: dict[str, Any]) -> dict[str, tuple[judge.Kind, Check]]:
+    found: dict[str, tuple[judge.Kind, Check]] = {
         f"PgBouncer {Path(directory).name}": (judge.SERVICE, partial(ask.console, directory, port))
         for directory, port in config["consoles"].items()
     }
@@ -36,11 +42,15 @@ def checks(config: dict[str, Any]) -> dict[str, tuple[judge.Kind, Callable[[], N
     return found
 
 
-def repeat(court: judge.Judge, name: str, check: Callable[[], None]) -> None:
+def repeat(court: judge.Judge, processes: dict[str, int], name: str, check: Check) -> None:
     while True:
         try:
-            check()
-            court.passed[name] = time.monotonic()
+            number = check()
+            court.passed(name, time.monotonic())
+            if number is not None:
+                processes[name] = number
+        except TimeoutError:
+            court.errors[name] = judge.SILENT
         except (OSError, ValueError, psycopg2.Error) as error:
             court.errors[name] = next(iter(str(error).splitlines()), type(error).__name__)
         time.sleep(INTERVAL)
@@ -50,10 +60,12 @@ def main(path: str) -> None:
     config: dict[str, Any] = json.loads(Path(path).read_text())
     wanted = checks(config)
     court = judge.Judge({name: kind for name, (kind, _check) in wanted.items()}, time.monotonic())
+    processes: dict[str, int] = {}
     for name, (_kind, check) in wanted.items():
-        threading.Thread(target=repeat, args=(court, name, check), daemon=True).start()
+        threading.Thread(target=repeat, args=(court, processes, name, check), daemon=True).start()
     last: int | None = None
     while True:
+        court.stopped = frozenset(name for name, number in list(processes.items()) if process.is_stopped(number))
         verdict = court.verdict(time.monotonic(), ask.has(config["address"]), Path(config["drained_file"]).exists())
         if verdict.weight != last:
             ask.write(config["weight_file"], verdict.weight)

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import socket
+import struct
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ import judge
 import psycopg2
 import psycopg2.extensions
 
-TIMEOUT = 1.5  # how long an answer is waited for, seconds
+# How long an answer is waited for, seconds. Longer than a login takes where processors are short: asked anew it would
+# never get done. And less than `judge.PROBATION`: who has the address must have asked anew before others are sound.
+TIMEOUT = 4.0
 # A connection that was kept longer would keep a PgBouncer alive that has been told to stop.
 LIFETIME = 5.0
 
@@ -27,7 +31,7 @@ def wait(connection: Any) -> None:
         reads = [connection] if state == psycopg2.extensions.POLL_READ else []
         writes = [connection] if state == psycopg2.extensions.POLL_WRITE else []
         if not any(select.select(reads, writes, [], max(0.0, deadline - time.monotonic()))):
-            raise psycopg2.OperationalError("it does not answer")
+            raise TimeoutError
 
 
 psycopg2.extensions.set_wait_callback(wait)
@@ -40,20 +44,31 @@ def first_value(connection: Any, statement: str) -> Any:
         return cursor.fetchone()[0]
 
 
-def console(directory: str, port: int) -> None:
-    """A PgBouncer process, at its console, which is open to the user that it runs as."""
+def peer(descriptor: int) -> int:
+    """The number of the process that listens at the other end of a Unix socket."""
+    with socket.socket(fileno=os.dup(descriptor)) as connection:
+        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", credentials)[0])
+
+
+def console(directory: str, port: int) -> int:
+    """A PgBouncer process, at its console, which is open to the user that it runs as. Says which process it is."""
     connection = psycopg2.connect(host=directory, port=port, user="pgbouncer", dbname="pgbouncer")
     with contextlib.closing(connection):
         first_value(connection, "SHOW VERSION")
+        return peer(connection.fileno())
 
 
-def haproxy(path: str) -> None:
+def haproxy(path: str) -> int:
+    """Says which process answers: the socket itself was made by its master."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(TIMEOUT)
         connection.connect(path)
         connection.sendall(b"show info\n")
-        if b"HAProxy" not in connection.recv(4096):
-            raise ConnectionError("it answers something else")
+        number = re.search(rb"^Pid: (\d+)$", connection.recv(4096), re.MULTILINE)
+    if not number:
+        raise ConnectionError("it answers something else")
+    return int(number[1])
 
 
 class PathToPrimary:

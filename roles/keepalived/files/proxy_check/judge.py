@@ -17,19 +17,31 @@ from typing import NamedTuple
 PROBATION = 5.0
 
 
+# What is said of a check without an answer. Any other error is an answer.
+SILENT = "it does not answer"
+
+
+class Patience(NamedTuple):
+    """How long it may be since a check was passed, in seconds: on the proxy that has the address, and on another."""
+
+    here: float
+    elsewhere: float
+
+
 class Kind(NamedTuple):
-    """What a check tells about. Penalties of different kinds add up to less than keepalived's priority. `patience` is
-    how long it may be since the check was passed, `patience_elsewhere` while another proxy has the address."""
+    """What a check tells about. Penalties of different kinds add up to less than keepalived's priority. `refused` is
+    for a `no`, and for a process that was stopped; `silent` for everybody who only says nothing yet, which may be for
+    want of a processor: their own, or that of the one who asks."""
 
     penalty: int
-    patience: float
-    patience_elsewhere: float
+    refused: Patience
+    silent: Patience
 
 
-# A process of this host: nothing but itself can hold up its answer.
-SERVICE = Kind(100, 0.8, 0.8)
+# A process of this host. With hundreds of clients and a thirtieth of a core PgBouncer takes 1-2 s for a login.
+SERVICE = Kind(100, refused=Patience(0.8, 0.8), silent=Patience(5.0, 5.0))
 # A query to the primary: a failover takes a moment, and all proxies find it the same.
-PATH = Kind(50, 3.0, 2.0)
+PATH = Kind(50, refused=Patience(3.0, 2.0), silent=Patience(5.0, 4.0))
 # Asked to give the address up. Not to one that does not serve.
 DRAINED = 30
 # Who got the address in the last minutes is preferred to one that only believes to have it: a host that was frozen.
@@ -48,10 +60,16 @@ class Judge:
     def __init__(self, checks: dict[str, Kind], now: float) -> None:
         self.checks = checks
         # With the benefit of the doubt, and on probation.
-        self.passed = dict.fromkeys(checks, now)
+        self.last_passed = dict.fromkeys(checks, now)
         self.failed = dict.fromkeys(checks, now)
-        self.errors = dict.fromkeys(checks, "it does not answer")
+        self.errors = dict.fromkeys(checks, SILENT)
+        # Whose process was stopped, so that its silence is a `no`.
+        self.stopped: frozenset[str] = frozenset()
         self.got_address: float | None = None
+
+    def passed(self, name: str, now: float) -> None:
+        self.last_passed[name] = now
+        self.errors[name] = SILENT
 
     def verdict(self, now: float, has_address: bool, drained: bool) -> Verdict:
         reasons = {name: found for name in self.checks if (found := self._problem(name, now, has_address))}
@@ -66,11 +84,16 @@ class Judge:
             [*(f"{name}: {reason}" for name, reason in reasons.items()), *(["it is drained"] if drained else [])],
         )
 
-    def _problem(self, name: str, now: float, has_address: bool) -> str:
+    def _patience(self, name: str, has_address: bool) -> float:
         kind = self.checks[name]
-        if now - self.passed[name] > (kind.patience if has_address else kind.patience_elsewhere):
+        is_silent = self.errors[name] == SILENT and name not in self.stopped
+        patience = kind.silent if is_silent else kind.refused
+        return patience.here if has_address else patience.elsewhere
+
+    def _problem(self, name: str, now: float, has_address: bool) -> str:
+        if now - self.last_passed[name] > self._patience(name, has_address):
             self.failed[name] = now
-            return self.errors[name]
+            return "it was stopped" if name in self.stopped else self.errors[name]
         return "" if has_address or now - self.failed[name] > PROBATION else "it has not been well for long"
 
 
