@@ -191,3 +191,24 @@ def test_a_dead_host_is_replaced_and_takes_nothing_back(
     finally:
         fault(tier, settled, "started")
     comes_back(tier, taker)
+
+
+def test_locks_of_a_proxy_that_is_gone_are_let_go(
+    tier: Tier, settled: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody tells PostgreSQL that a host has lost its power: it has to ask."""
+    gone, lock = other(tier, settled), "SELECT pg_try_advisory_xact_lock(6432)"
+    line = through(tier, "primary", host=tier.address(gone))
+    with psycopg.connect(line) as held, psycopg.connect(through(tier, "primary"), autocommit=True) as waiting:
+        held.execute(lock)
+        assert waiting.execute(lock).fetchone() == (False,)
+        fault(tier, gone, "cut_off")
+        begin = time.monotonic()
+        try:
+            wait_until("the lock is free", 30, lambda: waiting.execute(lock).fetchone() == (True,))
+            with capsys.disabled():
+                print(f"\na proxy that is gone: its locks are free after {time.monotonic() - begin:.0f} s")
+        finally:
+            fault(tier, gone, "healed")
+            held.close()
+    comes_back(tier, settled)
