@@ -17,7 +17,7 @@ Each cell is a fault on a way, so many trials each. On the same hosts in the sam
 share are not saturated; after an error they connect anew 100 ms later, with the timeouts of the drill's clients. A
 trial ends when writes have gone on for five seconds. Then the host is mended, and the next trial begins when all is at
 rest: in our way that is also when etcd's leader is not on the primary's host. Trials come in blocks of a way, in turn,
-so that a disturbance is spread over all.
+so that a disturbance is spread over all. All six faults take some hours: with --continue a run that was ended goes on.
 
 Patroni's defaults replicate asynchronously: what that loses is reported. In our way a loss is an error.
 """
@@ -25,6 +25,7 @@ Patroni's defaults replicate asynchronously: what that loses is reported. In our
 from __future__ import annotations
 
 import argparse
+import collections
 import itertools
 import json
 import os
@@ -215,9 +216,12 @@ def arguments() -> argparse.Namespace:
     options.add_argument("--blocks", type=int, default=4, help="into which a cell's trials are split")
     options.add_argument("--faults", default=",".join(AIMS), help="which, with commas between; all by default")
     options.add_argument("--ways", default=",".join(WAYS), help="which, with a comma between; both by default")
+    options.add_argument("--continue", dest="go_on", action="store_true", help="with the trials that --json has")
     options.add_argument("--clients", type=int, default=20)
     options.add_argument("--pause", type=float, default=0.02, help="seconds between two transactions of a client")
     given = options.parse_args()
+    if given.go_on and not (given.json and given.json.exists()):
+        options.error("--continue: name the file of an earlier run with --json")
     given.trials = given.trials or (20 if given.full else 4)
     for name, known in (("faults", list(AIMS)), ("ways", list(WAYS))):
         chosen = getattr(given, name).split(",")
@@ -227,13 +231,21 @@ def arguments() -> argparse.Namespace:
     return given
 
 
+def missing(rows: list[Row], way: str, faults: list[str], each: int) -> list[str]:
+    """The trials that it takes until each fault has had so many on this way. Pure."""
+    done = collections.Counter(row["fault"] for row in rows if row["way"] == way)
+    return [fault for fault in faults for _ in range(each - done[fault])]
+
+
 def measure(bench: Bench, given: argparse.Namespace, rows: list[Row]) -> None:
     wanted = modes(given.faults, given.ways)
-    for number, size in enumerate(sizes := blocks(given.trials, given.blocks), 1):
+    for number, each in enumerate(itertools.accumulate(sizes := blocks(given.trials, given.blocks)), 1):
         for mode, (way, faults) in wanted.items():
+            if not (left := missing(rows, way, faults, each)):
+                continue
             say(f"block {number} of {len(sizes)}: {mode}")
             with bench.mode(mode):
-                for fault in [fault for fault in faults for _ in range(size)]:
+                for fault in left:
                     rows.append(row := bench.row(fault, way))
                     save(given, rows)
                     done = sum((row["fault"], row["way"]) == (one["fault"], one["way"]) for one in rows)
@@ -246,7 +258,7 @@ def measure(bench: Bench, given: argparse.Namespace, rows: list[Row]) -> None:
 
 def main() -> None:
     given = arguments()
-    rows: list[Row] = []
+    rows: list[Row] = json.loads(given.json.read_text())["trials"] if given.go_on else []
     try:
         with lab(variables={"keepalived_address": ADDRESS}) as hosts:
             hosts.up()
