@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import common
 import defaults
 import failover
+import read_scaling
 import saturated
 import settled
 import trials
@@ -118,6 +119,21 @@ def test_one_trial_with_too_many_failures_misses_the_aim_whatever_the_median() -
 
 def test_a_summary_of_nothing_is_nothing() -> None:
     assert failover.summary([]) == []
+
+
+def test_a_run_goes_on_with_the_trials_that_are_missing() -> None:
+    rows = [{"fault": "host", "way": "pgtier"}] * 2 + [{"fault": "proxy", "way": "defaults"}]
+    assert failover.missing(rows, "pgtier", ["proxy", "host"], 3) == ["proxy"] * 3 + ["host"]
+    assert failover.missing(rows, "pgtier", ["host"], 1) == []
+    assert failover.missing([], "pgtier", ["host"], 2) == ["host", "host"]
+
+
+def test_reads_are_held_against_as_many_times_those_of_one_replica() -> None:
+    rounds = {1: [(100.0, [1.0]), (120.0, [1.0]), (90.0, [1.0])], 2: [(190.0, [0.4, 0.6]), (210.0, [0.6, 0.4])]}
+    assert read_scaling.rows(rounds) == [
+        {"replicas": 1, "reads a second": 100.0, "of linear": 1.0, "shares": "100%"},
+        {"replicas": 2, "reads a second": 200.0, "of linear": 1.0, "shares": "50%, 50%"},
+    ]
 
 
 @pytest.mark.parametrize(
