@@ -98,10 +98,12 @@ def executions(members: list[int]) -> list[dict[str, Any]]:
 
 def main() -> None:
     options = parser(str(__doc__).splitlines()[0])
-    options.add_argument("--gb", default="0,1,5", help="sizes, with commas (default 0,1,5)")
+    options.add_argument("--gb", default="0,1,5", help="sizes, with commas (default 0,1,5); '' for none")
     options.add_argument("--members", default="3,8", help="numbers of members to add one to, with commas; '' for none")
     given = options.parse_args()
-    tables = [copies([float(size) for size in given.gb.split(",")])]
+    tables = []
+    if given.gb:
+        tables.append(copies([float(size) for size in given.gb.split(",")]))
     if given.members:
         tables.append(executions([int(count) for count in given.members.split(",")]))
     for rows in tables:
