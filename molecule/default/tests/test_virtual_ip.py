@@ -138,6 +138,17 @@ def test_a_proxy_that_does_not_serve_gives_the_address_up(
     comes_back(tier, other(tier, settled))
 
 
+def test_silence_is_borne_with_for_a_while(tier: Tier, settled: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A process that was not stopped may only lack a processor. Its cgroup is frozen: to the kernel it sleeps."""
+    tier.host(settled).check_output("systemctl freeze pgbouncer@replica")
+    try:
+        stays(tier, settled, 3)
+        moves(tier, settled, "PgBouncer silent for 3 s already", capsys)
+    finally:
+        tier.host(settled).check_output("systemctl thaw pgbouncer@replica")
+    comes_back(tier, other(tier, settled))
+
+
 def fault(tier: Tier, host: str, name: str, others: list[str] | None = None) -> None:
     extra = ["-e", '{"others": ["' + '", "'.join(others) + '"]}'] if others else []
     tier.playbook("playbooks/lab_fault.yml", "-e", f"host={host}", "-e", f"fault={name}", *extra)
@@ -193,9 +204,7 @@ def test_a_dead_host_is_replaced_and_takes_nothing_back(
     comes_back(tier, taker)
 
 
-def test_locks_of_a_proxy_that_is_gone_are_let_go(
-    tier: Tier, settled: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_locks_of_a_proxy_that_is_gone_are_let_go(tier: Tier, settled: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Nobody tells PostgreSQL that a host has lost its power: it has to ask."""
     gone, lock = other(tier, settled), "SELECT pg_try_advisory_xact_lock(6432)"
     line = through(tier, "primary", host=tier.address(gone))
