@@ -147,7 +147,7 @@ SOURCES: dict[str, str] = {
     "pg_stat_statements.max": "PostgreSQL manual F.30: twice the default, for frameworks with many shapes of a query",
     "track_io_timing": "PostgreSQL manual 19.9: makes pg_stat_statements say what is disk",
     "idle_in_transaction_session_timeout": "PostgreSQL manual 19.11: a forgotten transaction holds a pooled connection",
-    "tcp_keepalives_idle": "PostgreSQL manual 19.3: a client, or proxy, whose host is gone lets go of its locks in 20 s",
+    "tcp_keepalives_idle": "PostgreSQL manual 19.3: a client or proxy whose host is gone lets go of its locks in 20 s",
     "tcp_keepalives_interval": "as tcp_keepalives_idle",
     "tcp_keepalives_count": "as tcp_keepalives_idle",
     "tcp_user_timeout": "as tcp_keepalives_idle, for data that is sent and not acknowledged",
