@@ -604,10 +604,18 @@ def test_how_far_a_member_is(status: dict[str, Any], expected: object) -> None:
 
 
 def test_connections_are_made_anew_only_when_no_login_would_fail() -> None:
-    idle, login = {"database": "app", "state": "idle"}, {"database": "app", "state": "new"}
-    assert decide.spread_anew([idle, {"database": "other", "state": "active"}]) == {"app", "other"}
+    idle, login = ({"database": "app", "addr": "10.0.0.2", "state": state} for state in ("idle", "new"))
+    assert decide.spread_anew([idle, {**idle, "database": "other", "state": "active"}]) == {"app", "other"}
     assert decide.spread_anew([idle, login]) is None
     assert decide.spread_anew([]) == set()
+
+
+@pytest.mark.parametrize("state", ["idle", "new"])
+def test_lookups_of_passwords_are_not_spread(state: str) -> None:
+    """HAProxy does that; and a login that fails for it would be one of an application."""
+    idle = {"database": "app", "addr": "10.0.0.2", "state": "idle"}
+    lookup = {"database": "pgbouncer_lookup", "addr": "127.0.0.1", "state": state}
+    assert decide.spread_anew([idle, lookup]) == {"app"}
 
 
 @contextlib.contextmanager

@@ -45,8 +45,6 @@ from freshness import Gate
 TICK = 0.05  # how often held queries are tried again, seconds
 SWEEP = 0.25  # how often HAProxy is asked, and PgBouncer's connections are compared with what it says
 ATTENTION = 10.0  # how long they are compared after HAProxy has changed its mind: answers and logins may be under way
-# Passwords are looked up by way of HAProxy on this host, which sees to its connections itself.
-LOOKUP = Server("127.0.0.1", 0)
 PATIENCE = 60.0  # a query older than this has been given up by whoever asked
 # What a reload may change. Anything else is taken up by a new process, which systemd starts at once.
 RELOADED = ("members",)
@@ -147,7 +145,7 @@ class Route:
             ask.sweep(console, spared or self.primaries)
         if self.replicas is None:
             return
-        alive = [*self.replicas.up, *(self.fit or []), *spared, LOOKUP, Server(self.config["relay"], 0)]
+        alive = [*self.replicas.up, *(self.fit or []), *spared, decide.LOOKUP, Server(self.config["relay"], 0)]
         for endpoint in self.config["reads"]["endpoints"]:
             # A replica that was promoted, or is not fit for another reason that it says itself, finishes the statements
             # that read from it; a session would stay. Only silence means that whoever waits for it waits in vain.

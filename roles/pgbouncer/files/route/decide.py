@@ -28,6 +28,10 @@ class Server(NamedTuple):
     port: int
 
 
+# Passwords are looked up by way of HAProxy on this host, which sees to its connections itself.
+LOOKUP = Server("127.0.0.1", 0)
+
+
 class Seen(NamedTuple):
     """A backend as HAProxy sees it: who gets new connections, who is up at all (drained ones too), and what the last
     check of each found, whether it is down for it or not yet."""
@@ -136,6 +140,8 @@ def cut(servers: Iterable[Row], alive: Sequence[Server] | None) -> Cut:
     return Cut({row["link"] for row in gone if row["link"]}, idle - logging_in if alive else set())
 
 
-def spread_anew(servers: Sequence[Row]) -> set[str] | None:
-    """The databases whose connections shall be opened anew; None while a login is in progress, which would fail."""
-    return None if any(row["state"] == "new" for row in servers) else {row["database"] for row in servers}
+def spread_anew(servers: Iterable[Row]) -> set[str] | None:
+    """The databases whose connections shall be opened anew; None while a login is in progress, which would fail. Not
+    that of the lookups: whoever logs in waits for those, and would fail with one that is cut short."""
+    spread = [row for row in servers if row["addr"] != LOOKUP.address]
+    return None if any(row["state"] == "new" for row in spread) else {row["database"] for row in spread}
