@@ -71,7 +71,7 @@ def one(hosts: Lab, replicas: list[str], number: int, clients: int, seconds: int
     """Reads a second, and the share of each replica that takes part."""
     chosen = replicas[:number]
     take_part(hosts, replicas, chosen)
-    time.sleep(6)  # for three good checks, and for the pools to follow
+    time.sleep(6)  # for the pools to follow, with logins to hosts that have little of a core
     reads(hosts, clients, 4)
     before = counts(hosts, chosen)
     figure = reads(hosts, clients, seconds)
