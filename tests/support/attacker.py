@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from tier import Tier
 
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
-PATIENCE = 5.0
+PATIENCE = 5.0  # until there is a connection, seconds
+# Until there is an answer. etcd's port for peers takes 5 s now and then, on a busy host above all: its listener sets a
+# deadline of 5 s for each read, which can undo the one by which Go's HTTP server ends the read that it has ahead.
+ANSWER_PATIENCE = 20.0
 
 Answer = dict[str, str]
 
@@ -81,6 +84,7 @@ def tls(
             served = hashlib.sha256(encrypted.getpeercert(True) or b"").hexdigest()
             answer = {"served": served, "version": str(encrypted.version()), "text": ""}
             if ask:
+                encrypted.settimeout(ANSWER_PATIENCE)
                 lines = [f"{verb} {ask} HTTP/1.1", f"Host: {host}", "Connection: close", f"Content-Length: {len(body)}"]
                 lines += [f"Authorization: {authorization}"] if authorization else []
                 encrypted.sendall("\r\n".join([*lines, "", body]).encode())
