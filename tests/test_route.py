@@ -426,7 +426,7 @@ def free_port() -> int:
 
 
 class Running:
-    """The route as a process, with an HAProxy and a PostgreSQL that answer what a test says."""
+    """The route as a process, with an HAProxy, a PostgreSQL and a Patroni that answer what a test says."""
 
     def __init__(self, folder: Path, primary_answers: bytes, ca_file: str = "", consoles: tuple[str, ...] = ()) -> None:
         listener = socket.socket(socket.AF_UNIX)
@@ -434,6 +434,7 @@ class Running:
         listener.listen()
         self.postgres = FakeServer(socket.create_server(("127.0.0.1", 0)), primary_answers)
         self.haproxy = FakeServer(listener, b"")
+        self.patroni = FakeServer(socket.create_server(("127.0.0.1", 0)), b"")
         self.at = free_port()
         config = {
             "port": self.at,
@@ -448,22 +449,31 @@ class Running:
                 "max_lag_seconds": 0,
                 "endpoints": [{"name": "replica.pgtier", "pool_mode": "transaction", "consoles": []}],
             },
-            "members": [{"address": "127.0.0.1", "port": free_port(), "restapi_port": 1}],
+            "members": [
+                {
+                    "address": "127.0.0.1",
+                    "port": free_port(),
+                    "restapi_port": self.patroni.listener.getsockname()[1],
+                }
+            ],
         }
         (folder / "route.json").write_text(json.dumps(config))
         self.server(up=False)
-        self.postgres.start()
-        self.haproxy.start()
+        for server in (self.postgres, self.haproxy, self.patroni):
+            server.start()
         self.process = subprocess.Popen(
             [sys.executable, str(SOURCE), str(folder / "route.json")], stdout=subprocess.DEVNULL
         )
 
-    def server(self, up: bool, said: int = 0) -> None:
-        """The one server of both backends, as HAProxy sees it from now on, and what its last check found."""
+    def server(self, up: bool, said: int = 0, former: str = "") -> None:
+        """The one server of both backends, as HAProxy sees it from now on, and what its last check found; beside it a
+        `former` primary from which HAProxy still waits for a word."""
         port = self.postgres.listener.getsockname()[1]
         header = f"1\n{HEADER} srv_check_status\n"
         found = said or (15 if up else 17)
-        self.haproxy.answer = f"{header}2 any 1 pg1 127.0.0.1 {2 if up else 0} 0 1 {port} {found}\n".encode()
+        rows = f"2 any 1 pg1 127.0.0.1 {2 if up else 0} 0 1 {port} {found}\n"
+        rows += f"2 any 2 pg2 {former} 2 0 1 5432 15\n" if former else ""
+        self.haproxy.answer = (header + rows).encode()
 
     def asker(self) -> socket.socket:
         asker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -528,6 +538,27 @@ def test_clients_of_a_primary_stay_only_if_nothing_but_its_patroni_is_gone(
         time.sleep(1.5)
         assert "SHOW SERVERS" in pgbouncer.told
         assert ("KILL_CLIENT 7" in pgbouncer.told) is killed
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_clients_of_a_former_primary_end_as_soon_as_another_says_that_it_leads(tmp_path: Path, leads: bool) -> None:
+    """Not when HAProxy has missed a few answers of it: whoever waits for it would wait for seconds in vain."""
+    path = tmp_path / "console"
+    servers = table(row(A.address, "0xa"), row("127.0.0.1", "0xb"))
+    pgbouncer = FakePgbouncer(
+        path, {"SHOW SERVERS": servers, "SHOW CLIENTS": table({"ptr": "0xa", "id": "7"}, {"ptr": "0xb", "id": "8"})}
+    )
+    pgbouncer.start()
+    with running(tmp_path, b"R", consoles=(str(path),)) as route, route.asker():
+        if leads:
+            route.patroni.answer = b'HTTP/1.0 200 OK\r\n\r\n{"timeline": 2, "xlog": {"location": 7}}'
+        route.server(up=True, former=A.address)
+        time.sleep(0.5)
+        pgbouncer.told.clear()  # of the time when HAProxy saw nobody
+        time.sleep(1.5)
+        assert "SHOW SERVERS" in pgbouncer.told
+        assert ("KILL_CLIENT 7" in pgbouncer.told) is leads
+        assert "KILL_CLIENT 8" not in pgbouncer.told
 
 
 def test_a_reload_takes_up_new_members_and_loses_no_question(tmp_path: Path) -> None:

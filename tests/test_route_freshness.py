@@ -91,14 +91,22 @@ def test_who_leads_is_behind_nobody() -> None:
 
 def test_a_former_primary_that_wakes_up_is_not_listened_to() -> None:
     made = gate()
-    assert made.leader == "10.0.0.1"
+    assert made.leader(130.0) == "10.0.0.1"
     made.leads("10.0.0.3", 130.0, 29, timeline=2)
     made.leads("10.0.0.1", 131.0, 40, timeline=1)
-    assert made.leader == "10.0.0.3"
+    assert made.leader(131.0) == "10.0.0.3"
     made.follows(REPLICA, 131.0, 29)
     assert made.lag(REPLICA, 131.0) == 1.0
     made.leads("10.0.0.1", 131.0 + TRUSTED, 41, timeline=1)
-    assert made.leader == "10.0.0.1"
+    assert made.leader(131.0 + TRUSTED) == "10.0.0.1"
+
+
+def test_who_has_not_said_so_for_a_while_is_not_the_leader() -> None:
+    made = gate()
+    made.leads("10.0.0.1", 130.0, 29)
+    assert made.leader(130.0 + TRUSTED) == "10.0.0.1"
+    assert made.leader(130.1 + TRUSTED) == ""
+    assert Gate(0).leader(0.0) == ""
 
 
 def test_no_limit_no_gate() -> None:

@@ -12,7 +12,8 @@ by names, and asks this small DNS server on loopback whenever it opens a server 
 - An answer about replicas begins with the one that has the fewest of the endpoint's connections, so reads are even.
 
 HAProxy cuts the sessions of a server that it marks down. Here nobody is in between, so `sweep` does it at PgBouncer's
-console: a client of a frozen or unreachable server gets its error now and not after TCP's patience. A replica that
+console: a client of a frozen or unreachable server gets its error now and not after TCP's patience - at the latest when
+HAProxy has missed a few answers, and at once when another member says itself that it leads by now. A replica that
 leaves in order - drained, or too far behind (freshness.py) - keeps the statements that are under way. A primary whose
 Patroni alone has died keeps its clients for as long as Patroni may take to be back (decide.GRACE): Patroni's port
 refuses connections, PostgreSQL's lets clients in, nobody else is the primary. New connections wait meanwhile.
@@ -84,7 +85,7 @@ class Route:
         seen = ask.haproxy(haproxy, self.config["primary"]["backend"])
         if (seen.serving if seen else None) != self.primaries:
             self.primaries, self.attentive_until = seen.serving if seen else None, now + ATTENTION
-        primary = decide.choose(self.primaries, self.primary, self.gate.leader)
+        primary = decide.choose(self.primaries, self.primary, self.gate.leader(now))
         if primary is not None and primary != self.primary:
             self.primary = primary
             say(f"the primary is {primary.address}:{primary.port}")
@@ -114,14 +115,14 @@ class Route:
             elif self.primary is not None:
                 if ready is None:
                     ready = self._lets_in(self.primary)
-                addresses = [self.primary.address] if ready and self._is_primary() else []
+                addresses = [self.primary.address] if ready and self._is_primary(now) else []
             if addresses:
                 resolver.sendto(dns.reply(query, addresses), sender)
             if addresses or now - since > PATIENCE:
                 del self.held[query, sender]
 
-    def _is_primary(self) -> bool:
-        return decide.choose(self.primaries, self.primary, self.gate.leader) is not None
+    def _is_primary(self, now: float) -> bool:
+        return decide.choose(self.primaries, self.primary, self.gate.leader(now)) is not None
 
     def _lets_in(self, server: Server) -> bool:
         return ask.accepts(server, self.config["user"], self.tls, self.config["primary"]["name"])
@@ -141,8 +142,9 @@ class Route:
     def sweep(self, now: float) -> None:
         """End what hangs on servers that are gone."""
         spared = self._spared(now)
+        leading = self.primaries and decide.heard(self.primaries, self.gate.leader(now))
         for console in self.config["primary"]["consoles"]:
-            ask.sweep(console, spared or self.primaries)
+            ask.sweep(console, spared or leading)
         if self.replicas is None:
             return
         alive = [*self.replicas.up, *(self.fit or []), *spared, decide.LOOKUP, Server(self.config["relay"], 0)]

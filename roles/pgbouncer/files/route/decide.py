@@ -71,19 +71,26 @@ def seen(state: str) -> Seen | None:
     return Seen([server for server, serving in up.items() if serving], list(up), checks)
 
 
+def heard(serving: list[Server], leader: str) -> list[Server]:
+    """Of several that HAProxy takes for the primary the one at the address `leader`, which says itself that it leads on
+    the newest timeline; all of them while none of them does. HAProxy waits for a word from a former primary that is
+    frozen or gone, for as long as a few checks take."""
+    return [server for server in serving if server.address == leader] or serving
+
+
 def choose(serving: list[Server] | None, last: Server | None, leader: str = "") -> Server | None:
     """The primary, or None while nobody can say.
 
     `serving` is None when HAProxy does not answer (it restarts): what was true a moment ago is the best guess then.
     More than one is what HAProxy says before its first checks, or while it waits for a word from a former primary: then
-    it is the one at the address `leader`, which says itself that it leads on the newest timeline, or the last one.
+    it is the one that is `heard`, or the last one.
     """
     if serving is None:
         return last
-    if len(serving) == 1:
-        return serving[0]
-    by_itself = next((server for server in serving if server.address == leader), None)
-    return by_itself or (last if last in serving else None)
+    candidates = heard(serving, leader)
+    if len(candidates) == 1:
+        return candidates[0]
+    return last if last in candidates else None
 
 
 def orphaned(seen: Seen | None, primary: Server | None, since: float | None, now: float) -> float | None:

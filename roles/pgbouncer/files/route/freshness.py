@@ -38,10 +38,10 @@ class Gate:
         self._replayed: dict[str, Sample] = {}
         self._stale: set[str] = set()
 
-    @property
-    def leader(self) -> str:
-        """The address of who was the last to say that it leads, on the newest timeline; empty while nobody has."""
-        return self._leader
+    def leader(self, now: float) -> str:
+        """The address of who was the last to say that it leads, on the newest timeline; empty while nobody does."""
+        with self._lock:
+            return self._leader if self._written and now - self._written[-1].moment <= TRUSTED else ""
 
     def leads(self, address: str, moment: float, position: int, timeline: int = 1) -> None:
         """The primary had written this much at `moment` or later. A former one that wakes up is not listened to while
