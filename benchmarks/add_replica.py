@@ -101,6 +101,8 @@ def main() -> None:
     options.add_argument("--gb", default="0,1,5", help="sizes, with commas (default 0,1,5); '' for none")
     options.add_argument("--members", default="3,8", help="numbers of members to add one to, with commas; '' for none")
     given = options.parse_args()
+    if not (given.gb or given.members):
+        options.error("--gb and --members are both empty: there is nothing to measure")
     tables = []
     if given.gb:
         tables.append(copies([float(size) for size in given.gb.split(",")]))

@@ -196,12 +196,16 @@ def summary(rows: list[Row]) -> list[Row]:
     return lines
 
 
+def load(given: argparse.Namespace) -> Row:
+    """Trials can be compared only if this was the same. Pure."""
+    return {"clients": given.clients, "pause_seconds": given.pause}
+
+
 def save(given: argparse.Namespace, rows: list[Row]) -> None:
     """As it goes: what a run that was ended had until then is worth something."""
     if given.json and rows:
         machine = {"cores": os.cpu_count(), "kernel": os.uname().release}
-        load = {"clients": given.clients, "pause_seconds": given.pause}
-        text = json.dumps({"machine": machine, "load": load, "figures": summary(rows), "trials": rows}, indent=2)
+        text = json.dumps({"machine": machine, "load": load(given), "figures": summary(rows), "trials": rows}, indent=2)
         given.json.write_text(text + "\n")
 
 
@@ -231,10 +235,26 @@ def arguments() -> argparse.Namespace:
     return given
 
 
+def earlier(given: argparse.Namespace) -> list[Row]:
+    """The trials of the run to go on with."""
+    if not given.go_on:
+        return []
+    found = json.loads(given.json.read_text())
+    if found["load"] != load(given):
+        raise SystemExit(f"--continue: {given.json} is of {found['load']}, not of {load(given)}; name another file")
+    rows: list[Row] = found["trials"]
+    return rows
+
+
+def done(rows: list[Row]) -> collections.Counter[tuple[str, str]]:
+    """How many trials each fault has had on each way. Pure."""
+    return collections.Counter((row["fault"], row["way"]) for row in rows)
+
+
 def missing(rows: list[Row], way: str, faults: list[str], each: int) -> list[str]:
     """The trials that it takes until each fault has had so many on this way. Pure."""
-    done = collections.Counter(row["fault"] for row in rows if row["way"] == way)
-    return [fault for fault in faults for _ in range(each - done[fault])]
+    had = done(rows)
+    return [fault for fault in faults for _ in range(each - had[fault, way])]
 
 
 def measure(bench: Bench, given: argparse.Namespace, rows: list[Row]) -> None:
@@ -248,9 +268,9 @@ def measure(bench: Bench, given: argparse.Namespace, rows: list[Row]) -> None:
                 for fault in left:
                     rows.append(row := bench.row(fault, way))
                     save(given, rows)
-                    done = sum((row["fault"], row["way"]) == (one["fault"], one["way"]) for one in rows)
+                    had = done(rows)[fault, way]
                     say(
-                        f"{fault} {way} {done}/{given.trials}: {row['recovery_seconds']:.2f} s, {row['failed']} failed "
+                        f"{fault} {way} {had}/{given.trials}: {row['recovery_seconds']:.2f} s, {row['failed']} failed "
                         f"({row['cached']} cached), {row['acknowledged']} acknowledged, {row['lost']} lost; "
                         f"{row['victim']}, took {row['took']:.0f} s ({row['settled_after']:.0f} s until at rest)"
                     )
@@ -258,7 +278,7 @@ def measure(bench: Bench, given: argparse.Namespace, rows: list[Row]) -> None:
 
 def main() -> None:
     given = arguments()
-    rows: list[Row] = json.loads(given.json.read_text())["trials"] if given.go_on else []
+    rows = earlier(given)
     try:
         with lab(variables={"keepalived_address": ADDRESS}) as hosts:
             hosts.up()

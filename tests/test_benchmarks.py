@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import configparser
 import json
 import re
@@ -126,6 +127,15 @@ def test_a_run_goes_on_with_the_trials_that_are_missing() -> None:
     assert failover.missing(rows, "pgtier", ["proxy", "host"], 3) == ["proxy"] * 3 + ["host"]
     assert failover.missing(rows, "pgtier", ["host"], 1) == []
     assert failover.missing([], "pgtier", ["host"], 2) == ["host", "host"]
+
+
+def test_a_run_does_not_go_on_with_trials_under_another_load(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    given = argparse.Namespace(json=file, go_on=True, clients=20, pause=0.02)
+    file.write_text(json.dumps({"load": {"clients": 20, "pause_seconds": 0.02}, "trials": [{"fault": "host"}]}))
+    assert failover.earlier(given) == [{"fault": "host"}]
+    with pytest.raises(SystemExit, match=r"'clients': 20.*'clients': 50.*another file"):
+        failover.earlier(argparse.Namespace(**vars(given) | {"clients": 50}))
 
 
 def test_reads_are_held_against_as_many_times_those_of_one_replica() -> None:
