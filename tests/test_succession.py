@@ -49,8 +49,8 @@ def view(members: int = 3, **changes: Any) -> Any:
     return decide.View(**{"leader": LEADER, "members": dict.fromkeys(names, HERE), "suspects": BOTH, **changes})
 
 
-def step(seen: Any, silent: bool = True, run: Any = None, me: str = "pg2") -> Any:
-    return decide.step(seen, me, ME, silent, run)
+def step(seen: Any, silent: bool = True, run: Any = None, fences: bool = True) -> Any:
+    return decide.step(seen, "pg2", ME, silent, run, fences)
 
 
 FAILED, RUNS, CONFIRMED = (decide.Run("7", outcome) for outcome in (False, None, True))
@@ -96,6 +96,31 @@ FAILED, RUNS, CONFIRMED = (decide.Run("7", outcome) for outcome in (False, None,
 )
 def test_step(seen: Any, silent: bool, run: Any, expected: Any) -> None:
     assert step(seen, silent, run) is expected
+
+
+LISTED = decide.Entry("{}", "5")
+
+
+@pytest.mark.parametrize(
+    ("seen", "silent", "run", "fences", "expected"),
+    [
+        (view(listed=LISTED), True, None, False, Step.UNLIST),
+        (view(), True, None, False, Step.NOTHING),  # done
+        (view(listed=LISTED, suspects={}), True, None, False, Step.SUSPECT),
+        (view(listed=LISTED, suspects={"pg2": "7"}), True, None, False, Step.NOTHING),
+        (view(listed=LISTED), False, None, False, Step.WITHDRAW),
+        (view(listed=LISTED, paused=True), True, None, False, Step.WITHDRAW),
+        # A fence comes first; while another's runs, or when it has failed, the lease may have to decide.
+        (view(listed=LISTED), True, None, True, Step.TAKE),
+        (view(listed=LISTED, fence=ME), True, None, True, Step.FENCE),
+        (view(listed=LISTED, fence=ME), True, RUNS, True, Step.UNLIST),
+        (view(listed=LISTED, fence=ME), True, CONFIRMED, True, Step.RELEASE),
+        (view(listed=LISTED, fence=ME), True, FAILED, True, Step.UNLIST),
+        (view(listed=LISTED, fence=OTHER), True, None, True, Step.UNLIST),
+    ],
+)
+def test_nobody_will_wait_for_a_silent_leader(seen: Any, silent: bool, run: Any, fences: bool, expected: Any) -> None:
+    assert step(seen, silent, run, fences) is expected
 
 
 @pytest.mark.parametrize(
@@ -162,6 +187,19 @@ def test_read() -> None:
     assert seen.members == {"pg1": decide.Member("10.0.0.1", 8008, 5432), "pg2": decide.Member("fd00::2", 8008, 5432)}
     assert (seen.paused, seen.suspects, seen.fence) == (False, {"pg2": "7"}, ME)
     assert decide.read("/service/main/", "/pgtier/main/", []) == decide.View()
+
+
+def test_an_unlisted_member_is_listened_to_and_followed_but_not_asked() -> None:
+    value = json.dumps(patroni(state="running", role="primary"))
+    read = [decide.read("/s/", "/p/", [pair("/s/leader", "pg1"), pair("/s/members/pg1", text)]) for text in (value, "")]
+    assert [one.listed for one in read] == [decide.Entry(value, "5"), None]
+    unlisted = decide.unlisted(value)
+    after = decide.read("/s/", "/p/", [pair("/s/leader", "pg1"), pair("/s/members/pg1", unlisted, "6")])
+    assert after.listed is None and after.members == read[0].members
+    data = json.loads(unlisted)
+    assert "api_url" not in data
+    data["api_url"] = data.pop(decide.UNLISTED)
+    assert data == json.loads(value)
 
 
 @pytest.mark.parametrize(("config", "paused"), [('{"pause": true}', True), ("{", True), ('{"pause": false}', False)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +32,15 @@ ETCD_STATUS = (
     "etcdctl --endpoints={} --cacert=/etc/etcd/tls/ca.crt --cert=/etc/etcd/tls/host.crt --key=/etc/etcd/tls/host.key "
     "endpoint status --write-out=json"
 )
+
+
+def journal(tier: Tier, unit: str, since: float, names: Iterable[str] = ()) -> str:
+    """What a unit has said since then on these members, all of them by default."""
+    lines = []
+    for name in names or tier.groups["postgres"]:
+        output = tier.host(name).check_output(f"journalctl -u {unit} -o short-precise --since @{since:.0f}")
+        lines += [f"{name}: {line}" for line in output.splitlines()]
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True)

@@ -191,13 +191,17 @@ class Tier:
 
     # Patroni
 
+    def cluster(self, name: str) -> list[dict[str, Any]]:
+        """The members by the word of one of them."""
+        address = f"https://{self.address(name)}:{RESTAPI_PORT}/cluster"
+        with urllib.request.urlopen(address, timeout=2, context=self.trusting) as answer:
+            return list(json.load(answer)["members"])
+
     def members(self) -> dict[str, Member]:
         for name in self.groups["postgres"]:
             try:
-                address = f"https://{self.address(name)}:{RESTAPI_PORT}/cluster"
-                with urllib.request.urlopen(address, timeout=2, context=self.trusting) as answer:
-                    rows = json.load(answer)["members"]
-                    break
+                rows = self.cluster(name)
+                break
             except (urllib.error.URLError, OSError):
                 continue
         else:

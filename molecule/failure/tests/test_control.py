@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from ansible_collections.pgtier.cluster.plugins.module_utils.drill import checker
-from failing import FAULTS, Saboteur
+from failing import FAULTS, Saboteur, journal
 from tier import Tier, wait_until
 
 EDIT = "patronictl -c /etc/patroni/config.yml edit-config --force --set synchronous_mode={}"
@@ -55,7 +55,7 @@ def stranded(saboteur: Saboteur, leader: str) -> Iterator[None]:
 def test_the_checker_finds_what_asynchronous_replication_loses(
     tier: Tier, saboteur: Saboteur, synchronous_mode: str, loses: bool
 ) -> None:
-    leader = tier.leader()
+    leader, begin = tier.leader(), time.time()
     with mode(tier, synchronous_mode):
         trial = saboteur.trial(
             stranded(saboteur, leader),
@@ -70,3 +70,7 @@ def test_the_checker_finds_what_asynchronous_replication_loses(
         assert ("lost" in found) == loses and set(found) <= ({"lost", "backwards"} if loses else set())
     if loses:
         assert lost > 50, json.dumps(found)
+    # Each of them would have waited for two seconds for an answer of the dead one.
+    raced = journal(tier, "patroni", begin, [name for name in tier.groups["postgres"] if name != leader])
+    assert "promoted self to leader by acquiring session lock" in raced
+    assert f"Request failed to {leader}: " not in raced

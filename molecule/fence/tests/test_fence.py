@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import load
 from ansible_collections.pgtier.cluster.plugins.module_utils.drill import checker
 from ansible_collections.pgtier.cluster.plugins.module_utils.drill.ledger import Ledger
-from failing import Saboteur
+from failing import Saboteur, journal
 from plugs import Plugs
 from tier import Tier, wait_until
 
@@ -41,12 +41,7 @@ def another_leads(tier: Tier, old: str, seconds: float) -> str:
 
 
 def said(tier: Tier, since: float) -> str:
-    """What pgtier-succession said since then on all members."""
-    lines = []
-    for name in tier.groups["postgres"]:
-        output = tier.host(name).check_output(f"journalctl -u pgtier-succession -o short-precise --since @{since:.0f}")
-        lines += [f"{name}: {line}" for line in output.splitlines()]
-    return "\n".join(lines)
+    return journal(tier, "pgtier-succession", since)
 
 
 def test_a_dead_host_costs_seconds(tier: Tier, saboteur: Saboteur, plugs: Plugs) -> None:

@@ -9,7 +9,8 @@ clients of its own. Proof is the only shortcut. There are two:
   key of this very holder, provided that nobody has touched it since.
 - on the spot: Patroni's unit has ended and no process of PostgreSQL is left (ended.py).
 
-Without proof nothing is done, and the lease decides as ever. docs/failover.md has the reasoning.
+Without proof the lease decides as ever. What can be done is to see to it that nobody waits for an answer of the dead
+one afterwards. docs/failover.md has the reasoning.
 
     succession CONFIG            the daemon
     succession CONFIG ended      after Patroni's end: the second proof
@@ -29,7 +30,7 @@ from typing import Any
 import decide
 import ended
 import etcd
-from decide import EtcdMember, Leader, Run, Step, View
+from decide import Entry, EtcdMember, Leader, Run, Step, View
 from etcd import Etcd, Unavailable
 from fence import Fence
 from listen import Listener
@@ -57,21 +58,21 @@ class Succession:
         self.fence: Fence | None = None
         self.run: Run | None = None
         self.suspected = self.place_at = 0.0
-        self.said = ""
+        self.unlisted = self.said = ""
 
     def turn(self, now: float) -> float:
         """One look and what follows; how long until the next one."""
         self._attend_fence(now)
         try:
             view = decide.read(self.base, self.own, self.etcd.pairs(self.base, self.own))
-            if self.command:
-                self._listen(view)
-                self._step(view, now)
+            self._listen(view)
+            self._step(view, now)
             if view.leader and view.leader.name == self.me and now >= self.place_at:
                 self.place_at = now + (MOVED if self._keep_apart() else PLACED)
         except Unavailable as error:
             self._say(f"etcd does not answer, so nothing is done: {error}")
-        return UNEASY if self.listener.uneasy or self.fence else CALM
+        hurry = self.command and (self.listener.uneasy or self.fence)
+        return UNEASY if hurry else CALM
 
     def _listen(self, view: View) -> None:
         leader = view.leader
@@ -79,10 +80,11 @@ class Succession:
         self.listener.to(view.members.get(leader.name) if leader and elsewhere else None)
 
     def _step(self, view: View, now: float) -> None:
-        step = decide.step(view, self.me, self.process, self.listener.silent, self.run)
+        step = decide.step(view, self.me, self.process, self.listener.silent, self.run, bool(self.command))
         leader = view.leader
         if step is Step.WITHDRAW:
             self._say("the leader answers again, or there is another one")
+            self.unlisted = ""
             # What was confirmed of a host that answers is worth nothing any more.
             if self.run and self.run.confirmed:
                 self.run = self.run._replace(confirmed=False)
@@ -106,6 +108,10 @@ class Succession:
             self._start_fence(leader, now)
         elif step is Step.RELEASE:
             self._release(leader)
+        elif step is Step.UNLIST and view.listed and self.unlisted != leader.revision:
+            # Once in each silence. Who lists himself again is alive, and is left alone.
+            self.unlisted = leader.revision
+            self._unlist(leader, view.listed)
 
     def _lock(self, revision: str) -> str:
         return f"{self.own}fences/{revision}"
@@ -155,6 +161,15 @@ class Succession:
             return self._say("the leader key has changed meanwhile, and stays")
         self._say(f"{leader.name} is off, and its leader key is given up")
         self.etcd.call("lease/revoke", {"ID": leader.lease})
+
+    def _unlist(self, leader: Leader, listed: Entry) -> None:
+        """Patroni's race for the lead asks everybody who has an address, for two seconds, a former leader whose lease
+        has run out too. This one is silent, so it shall not be asked: its member key is held without an address until
+        then. If it is alive it writes its key anew, in the next round of its loop."""
+        key, lease = f"{self.base}members/{leader.name}", self.etcd.grant(self.config["ttl"])
+        untouched = [*self._untouched(leader), etcd.revision_is(key, listed.revision)]
+        if self.etcd.transaction(untouched, [etcd.put(key, decide.unlisted(listed.value), lease)]):
+            self._say(f"most members find {leader.name} silent; no race for the lead will wait for its answer")
 
     # etcd's leader
 

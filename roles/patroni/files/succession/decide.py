@@ -6,10 +6,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # Entries of the log that an etcd member may lack and still take over at once.
 CLOSE = 1000
+# Under which the address of an unlisted member is kept: it is still listened to.
+UNLISTED = "unlisted_api_url"
 
 
 class Leader(NamedTuple):
@@ -29,11 +31,20 @@ class Member(NamedTuple):
     port: int
 
 
+class Entry(NamedTuple):
+    """A member key, of this revision."""
+
+    value: str
+    revision: str
+
+
 class View(NamedTuple):
-    """What etcd's majority held at one moment. `suspects` are the revisions that members take for dead, `fence` is who
-    fences the holder of the leader key's revision."""
+    """What etcd's majority held at one moment. `listed` is the leader's member key, None if that names no address.
+    `suspects` are the revisions that members take for dead, `fence` is who fences the holder of the leader key's
+    revision."""
 
     leader: Leader | None = None
+    listed: Entry | None = None
     members: Mapping[str, Member] = {}
     paused: bool = False
     suspects: Mapping[str, str] = {}
@@ -55,11 +66,13 @@ class Step(Enum):
     FENCE = "fence"
     FORGET = "forget"  # the leader answers after a fence that failed: another silence is another case
     RELEASE = "release"  # give up the leader key for the dead holder
+    UNLIST = "unlist"  # keep its member key, without the address at which a race for the lead would wait for it
 
 
-def step(view: View, me: str, process: str, silent: bool, run: Run | None) -> Step:
+def step(view: View, me: str, process: str, silent: bool, run: Run | None, fences: bool) -> Step:
     """What to do next. `process` is this process's name in `fence`, its own, so that nobody goes on with a fence whose
-    outcome it has not seen. `silent` says whether the leader has not answered this member for long enough.
+    outcome it has not seen. `silent` says whether the leader has not answered this member for long enough. Unless it
+    `fences`, or if that was of no use, the lease decides, and there is a race for the lead when it has run out.
 
     No view - etcd's majority is not reached - no step: who is cut off himself suspects and fences nobody.
     """
@@ -73,12 +86,15 @@ def step(view: View, me: str, process: str, silent: bool, run: Run | None) -> St
         return Step.SUSPECT
     if not agreed(view, leader):
         return Step.NOTHING
+    waiting = Step.UNLIST if view.listed else Step.NOTHING
+    if not fences:
+        return waiting
     tried = run is not None and run.revision == leader.revision
     if view.fence == process:
         if not tried:
             return Step.FENCE
-        return Step.RELEASE if run is not None and run.confirmed else Step.NOTHING
-    return Step.NOTHING if view.fence or tried else Step.TAKE
+        return Step.RELEASE if run is not None and run.confirmed else waiting
+    return waiting if view.fence or tried else Step.TAKE
 
 
 def agreed(view: View, leader: Leader) -> bool:
@@ -96,6 +112,7 @@ def read(base: str, own: str, pairs: Iterable[Mapping[str, str]]) -> View:
     if key := found.get(f"{base}leader"):
         leader = Leader(key["value"], key["mod_revision"], key.get("lease", "0"))
     members = {}
+    listed = found.get(f"{base}members/{leader.name}") if leader else None
     for name, pair in found.items():
         if name.startswith(f"{base}members/") and (one := member(pair["value"])):
             members[name.removeprefix(f"{base}members/")] = one
@@ -105,19 +122,42 @@ def read(base: str, own: str, pairs: Iterable[Mapping[str, str]]) -> View:
         if name.startswith(f"{own}suspects/")
     }
     fence = found.get(f"{own}fences/{leader.revision}") if leader else None
-    return View(leader, members, _paused(found.get(f"{base}config")), suspects, fence["value"] if fence else "")
+    return View(
+        leader,
+        Entry(listed["value"], listed["mod_revision"]) if listed and _data(listed["value"]).get("api_url") else None,
+        members,
+        _paused(found.get(f"{base}config")),
+        suspects,
+        fence["value"] if fence else "",
+    )
 
 
 def member(value: str) -> Member | None:
     """Of what Patroni writes about a member, if it may lead and says how it is reached."""
     try:
-        data = json.loads(value)
+        data = _data(value)
         if data.get("tags", {}).get("nofailover"):
             return None
-        address, restapi_port = _host_port(data["api_url"])
+        address, restapi_port = _host_port(data.get("api_url") or data[UNLISTED])
         return Member(address, restapi_port, _host_port(data["conn_url"])[1])
     except (ValueError, KeyError, AttributeError):
         return None
+
+
+def unlisted(value: str) -> str:
+    """The same member key without the address of its Patroni. Replicas go on following the rest."""
+    data = _data(value)
+    data[UNLISTED] = data.pop("api_url")
+    return json.dumps(data)
+
+
+def _data(value: str) -> dict[str, Any]:
+    """What a member key says; nothing if that cannot be read."""
+    try:
+        data = json.loads(value)
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
 
 
 def _host_port(url: str) -> tuple[str, int]:

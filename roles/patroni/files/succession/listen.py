@@ -17,7 +17,7 @@ from decide import Member
 
 # Knocks that in a row have to stay without an answer, after a request that did.
 KNOCKS = 3
-CALM = 0.4  # between two requests that are answered, seconds
+LONGEST_CALM = 2.0  # between two requests that are answered, seconds
 _NOBODY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.ETIMEDOUT)
 
 
@@ -82,6 +82,7 @@ class Listener:
 
     def __init__(self, seconds: float, tls: bool) -> None:
         self.patience = seconds / (KNOCKS + 1)
+        self.calm = min(seconds / 3, LONGEST_CALM)
         self.context = unverified() if tls else None
         self.member: Member | None = None
         self.unanswered = 0
@@ -107,14 +108,14 @@ class Listener:
         while True:
             member = self.member
             if member is None:
-                time.sleep(CALM)
+                time.sleep(self.calm)
                 continue
             heard = self._turn(member)
             with self._lock:
                 if member is self.member:
                     self.unanswered = 0 if heard else self.unanswered + 1
             if heard:
-                time.sleep(CALM)
+                time.sleep(self.calm)
 
     def _turn(self, member: Member) -> bool:
         return (not self.unanswered and request(member, self.context, self.patience)) or knock(member, self.patience)

@@ -98,6 +98,9 @@ class PatroniClient:
     ) -> Answer:
         failures = []
         for url in list(self.urls):
+            if not url:
+                failures.append("a member that etcd knows without an address, for most others find its host silent")
+                continue
             try:
                 answer = self._request(method, url + path, body)
             except (OSError, http.client.HTTPException) as error:  # refused, unreachable, timed out, not HTTP

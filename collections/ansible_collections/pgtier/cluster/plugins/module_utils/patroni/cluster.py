@@ -104,7 +104,7 @@ def _member(raw: Mapping[str, Any]) -> Member:
         "state": raw.get("state", ""),
         "host": raw.get("host"),
         "port": raw.get("port"),
-        "api_url": raw.get("api_url", "").removesuffix("/patroni"),
+        "api_url": (raw.get("api_url") or "").removesuffix("/patroni"),
         "timeline": raw.get("timeline"),
         "lag_bytes": lag if isinstance(lag, int) else None,  # "unknown" while a member is down; a leader has none
         "tags": raw.get("tags", {}),

@@ -16,6 +16,8 @@ from .topology import Topology, host_port
 # because it bounds the loss.
 MAXIMUM_LAG_BYTES = 1024 * 1024
 CANDIDATES_FOR_ZERO = 3
+# After which a primary's host counts as silent when nobody can be fenced, seconds: there is the whole ttl to notice it.
+UNFENCED_SILENCE = 5.0
 # Patroni runs with more priority than PostgreSQL, which this starts with the usual one.
 POSTGRES = "/usr/local/lib/pgtier/postgres"
 
@@ -87,7 +89,7 @@ def _succession(settings: Settings, topology: Topology, host: str) -> Succession
         etcd_here=here,
         fence_command=list(settings["patroni_fence_command"]),
         fence_timeout_seconds=settings["patroni_fence_timeout_seconds"],
-        silence_seconds=times.silence,
+        silence_seconds=times.silence if settings["patroni_fence_command"] else max(times.silence, UNFENCED_SILENCE),
     )
 
 

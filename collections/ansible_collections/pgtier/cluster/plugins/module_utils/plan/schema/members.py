@@ -60,9 +60,12 @@ class PostgreSQL(TypedDict):
 
 
 class Succession(TypedDict):
-    """The configuration of a member's pgtier-succession, which gives up a dead leader's key upon proof and keeps etcd's
-    leader off the primary's host. `etcd` are its members, the one on this host first; `etcd_here` is that one, `""`
-    if there is none. Without a `fence_command` nobody is fenced."""
+    """The configuration of a member's pgtier-succession, which gives up a dead leader's key upon proof, sees to it that
+    no race for the lead waits for a silent host, and keeps etcd's leader off the primary's host.
+
+    `etcd` are its members, the one on this host first; `etcd_here` is that one, `""` if there is none. Without a
+    `fence_command` nobody is fenced. After `silence_seconds` without an answer a host is silent.
+    """
 
     scope: str
     member: str

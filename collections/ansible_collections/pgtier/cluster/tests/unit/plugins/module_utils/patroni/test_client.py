@@ -29,6 +29,12 @@ def test_no_answer_names_each_url_and_why(member: Callable[..., object]) -> None
     assert "systemctl status patroni" in text
 
 
+def test_a_member_without_an_address_does_not_answer() -> None:
+    """As one that pgtier-succession has unlisted."""
+    with pytest.raises(NoAnswer, match=r"without an address.* most others find its host silent"):
+        PatroniClient([CLOSED]).at("").status()
+
+
 def test_password_goes_with_writing_requests_only(member: Callable[..., object]) -> None:
     up = member({"ttl": 30})
     client = PatroniClient([up.url], "patroni", "secret")

@@ -111,7 +111,7 @@ def test_parse() -> None:
             "members": [
                 {**LEADER, "host": "10.0.0.1", "port": 5432, "pending_restart": True, "pending_restart_reason": reason},
                 member("pg2", lag=16),
-                member("pg3", "replica", "stopped", lag="unknown"),
+                {**member("pg3", "replica", "stopped", lag="unknown"), "api_url": None},
             ],
         }
     )
@@ -119,5 +119,5 @@ def test_parse() -> None:
     assert cluster["synchronous_standbys"] == ["pg2"]
     assert cluster["scheduled_switchover"] == {"at": "2030-01-01T00:00:00+00:00", "from": "pg1"}
     assert [one["lag_bytes"] for one in cluster["members"]] == [None, 16, None]
-    assert cluster["members"][0]["api_url"] == "http://10.0.0.1:8008"
+    assert [one["api_url"] for one in cluster["members"]] == ["http://10.0.0.1:8008", "http://10.0.0.2:8008", ""]
     assert pending_restarts(cluster["members"]) == [{"member": "pg1", "parameters": reason}]

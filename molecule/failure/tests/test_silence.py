@@ -1,0 +1,47 @@
+"""A primary's host that most members find silent: no race for the lead shall wait for it. If it is alive, nothing comes
+of that. (test_control.py has one that is not.)"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from failing import journal
+from tier import Tier, wait_until
+
+TABLE = "inet pgtier_test"
+CHAIN = "type filter hook input priority 0; tcp dport {{ 5432, 8008 }} ip saddr {{ {} }} drop;"
+UNLISTED = "no race for the lead will wait for its answer"
+
+
+@contextmanager
+def silent(tier: Tier, leader: str) -> Iterator[None]:
+    """What the other members send to PostgreSQL and Patroni is lost; etcd and the proxies notice nothing."""
+    others = ", ".join(tier.address(name) for name in tier.groups["postgres"] if name != leader)
+    tier.feed(leader, "nft -f -", f"table {TABLE} {{ chain input {{ {CHAIN.format(others)} }} }}")
+    try:
+        yield
+    finally:
+        tier.host(leader).check_output(f"nft delete table {TABLE}")
+
+
+def address(tier: Tier, name: str) -> str | None:
+    """Of its Patroni, by its member key."""
+    asked = next(other for other in tier.groups["postgres"] if other != name)
+    return next(row["api_url"] for row in tier.cluster(asked) if row["name"] == name)
+
+
+def test_a_silent_primary_that_is_alive_keeps_the_lead_and_its_address(tier: Tier) -> None:
+    leader, begin = tier.leader(), time.time()
+    before, timeline = address(tier, leader), tier.members()[leader].timeline
+    assert before
+    with silent(tier, leader):
+        wait_until("it is silent", 20, lambda: UNLISTED in journal(tier, "pgtier-succession", begin), pause=1)
+        # Its Patroni lists itself again in the next round of its loop, and is left alone then.
+        time.sleep(4)
+        assert address(tier, leader) == before
+        said = journal(tier, "pgtier-succession", begin)
+        assert said.count(UNLISTED) <= len(tier.replicas()), said
+    wait_until("all is as it was", 30, tier.whole)
+    assert (tier.leader(), tier.members()[leader].timeline) == (leader, timeline)
