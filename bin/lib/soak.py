@@ -25,8 +25,9 @@ from tier import Tier, wait_until  # noqa: E402
 
 STATE = TOP / ".cache/soak.json"
 SCENARIO = "failure"
-# So long at least, for the writes that are wanted.
+# So long at least, for the writes that are wanted: with 50 writers that pause for so long, 200 faults have a million.
 SECONDS_AFTER = 6.0
+PAUSE_SECONDS = 0.2
 
 
 def fault_of(seed: int, number: int) -> str:
@@ -119,7 +120,7 @@ def main() -> int:
         name = fault_of(state["seed"], state["done"])
         try:
             wait_until("every member is there and streams", 120, tier.whole)
-            kept = row(state["done"], name, saboteur.attempt(FAULTS[name], after=SECONDS_AFTER, pause=0.1))
+            kept = row(state["done"], name, saboteur.attempt(FAULTS[name], after=SECONDS_AFTER, pause=PAUSE_SECONDS))
         except AssertionError as error:
             # The tier did not come back: what follows would be blamed on the wrong fault.
             stopped, kept = True, did_not_come_back(state["done"], name, str(error))
