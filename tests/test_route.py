@@ -409,11 +409,12 @@ class FakeServer(threading.Thread):
 
     def __init__(self, listener: socket.socket, answer: bytes) -> None:
         super().__init__(daemon=True)
-        self.listener, self.answer = listener, answer
+        self.listener, self.answer, self.asked = listener, answer, 0
 
     def run(self) -> None:
         while True:
             connection, _ = self.listener.accept()
+            self.asked += 1
             with connection:
                 connection.recv(1024)
                 connection.sendall(self.answer)
@@ -559,6 +560,18 @@ def test_clients_of_a_former_primary_end_as_soon_as_another_says_that_it_leads(t
         assert "SHOW SERVERS" in pgbouncer.told
         assert ("KILL_CLIENT 7" in pgbouncer.told) is leads
         assert "KILL_CLIENT 8" not in pgbouncer.told
+
+
+def test_members_are_asked_more_often_while_several_seem_to_lead(tmp_path: Path) -> None:
+    with running(tmp_path, b"R") as route, route.asker():
+        asked = []
+        for former in ("", A.address, ""):
+            route.server(up=True, former=former)
+            time.sleep(0.5)
+            before = route.patroni.asked
+            time.sleep(1.5)
+            asked.append(route.patroni.asked - before)
+        assert asked[1] > 2 * max(asked[0], asked[2]), asked
 
 
 def test_a_reload_takes_up_new_members_and_loses_no_question(tmp_path: Path) -> None:

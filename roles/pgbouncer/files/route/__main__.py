@@ -61,6 +61,7 @@ class Route:
         self.read_names: dict[str, list[str]] = {one["name"]: one["consoles"] for one in config["reads"]["endpoints"]}
         self.held: dict[tuple[bytes, tuple[str, int]], float] = {}
         self.primaries: list[Server] | None = None
+        self.unsure = threading.Event()
         self.primary: Server | None = None
         self.orphaned: float | None = None
         self.replicas: decide.Seen | None = None
@@ -85,6 +86,10 @@ class Route:
         seen = ask.haproxy(haproxy, self.config["primary"]["backend"])
         if (seen.serving if seen else None) != self.primaries:
             self.primaries, self.attentive_until = seen.serving if seen else None, now + ATTENTION
+            if self.primaries and len(self.primaries) > 1:
+                self.unsure.set()
+            else:
+                self.unsure.clear()
         primary = decide.choose(self.primaries, self.primary, self.gate.leader(now))
         if primary is not None and primary != self.primary:
             self.primary = primary
@@ -196,7 +201,7 @@ def main(path: str) -> None:
         threading.Thread(
             target=relay.serve, args=(listener, route.members, lambda: route.fit or [], route.tls, name), daemon=True
         ).start()
-    ask.watch(lambda: route.config["members"], route.gate, route.tls)
+    ask.watch(lambda: route.config["members"], route.gate, route.tls, route.unsure)
     ask.notify("READY=1")
     while True:
         readable = select.select([resolver], [], [], TICK if route.held else SWEEP)[0]

@@ -20,7 +20,8 @@ import decide
 from decide import Row, Seen, Server
 from freshness import Gate
 
-SAMPLE = 0.5  # how often each member is asked how far it is, seconds
+# How often each member is asked how far it is and whether it leads, and how often while that decides, seconds.
+SAMPLE, HURRY = 0.5, 0.1
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
 NOT_YET = b"57P03"  # cannot_connect_now: PostgreSQL is starting up or shutting down
 
@@ -110,14 +111,18 @@ def sample(member: dict[str, Any], gate: Gate, tls: ssl.SSLContext | None) -> No
             gate.follows(member["address"], moment, at)
 
 
-def watch(members: Callable[[], list[dict[str, Any]]], gate: Gate, tls: ssl.SSLContext | None) -> None:
-    """Sample each member for as long as it is one, in a thread of its own: one that hangs holds up nobody else."""
+def watch(
+    members: Callable[[], list[dict[str, Any]]], gate: Gate, tls: ssl.SSLContext | None, unsure: threading.Event
+) -> None:
+    """Sample each member for as long as it is one, in a thread of its own: one that hangs holds up nobody else. While
+    it is `unsure` who leads, in a hurry."""
     watched: list[dict[str, Any]] = []
 
     def forever(member: dict[str, Any]) -> None:
         while member in members():
             sample(member, gate, tls)
-            time.sleep(SAMPLE)
+            if unsure.wait(SAMPLE):
+                time.sleep(HURRY)
         watched.remove(member)
 
     def look_after() -> None:
