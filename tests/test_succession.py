@@ -80,12 +80,12 @@ FAILED, RUNS, CONFIRMED = (decide.Run("7", outcome) for outcome in (False, None,
         (view(leader=None, suspects={}), True, RUNS, Step.NOTHING),
         (view(leader=decide.Leader("pg2", "9", "1"), suspects={}), True, None, Step.NOTHING),
         # Somebody else fences, or this process did in another life: then nobody knows how that went.
-        (view(fence=OTHER), True, None, Step.NOTHING),
-        (view(fence="pg2 cc"), True, None, Step.NOTHING),
-        (view(fence=OTHER), True, CONFIRMED, Step.NOTHING),
+        (view(fence=OTHER), True, None, Step.UNLIST),
+        (view(fence="pg2 cc"), True, None, Step.UNLIST),
+        (view(fence=OTHER), True, CONFIRMED, Step.UNLIST),
         # A fence that failed is not tried again while nothing has changed; then it may be.
-        (view(fence=ME), True, FAILED, Step.NOTHING),
-        (view(fence=""), True, FAILED, Step.NOTHING),
+        (view(fence=ME), True, FAILED, Step.UNLIST),
+        (view(fence=""), True, FAILED, Step.UNLIST),
         (view(fence=ME, suspects={}), False, FAILED, Step.FORGET),
         (view(leader=LEADER._replace(revision="8"), suspects={"pg2": "8", "pg3": "8"}), True, FAILED, Step.TAKE),
         # Not in maintenance, and not by a member that may not lead.
@@ -98,25 +98,30 @@ def test_step(seen: Any, silent: bool, run: Any, expected: Any) -> None:
     assert step(seen, silent, run) is expected
 
 
-LISTED = decide.Entry("{}", "5")
+LISTED, UNLISTED = decide.Entry("{}", "5", True), decide.Entry("{}", "6", False)
 
 
 @pytest.mark.parametrize(
     ("seen", "silent", "run", "fences", "expected"),
     [
-        (view(listed=LISTED), True, None, False, Step.UNLIST),
-        (view(), True, None, False, Step.NOTHING),  # done
-        (view(listed=LISTED, suspects={}), True, None, False, Step.SUSPECT),
-        (view(listed=LISTED, suspects={"pg2": "7"}), True, None, False, Step.NOTHING),
-        (view(listed=LISTED), False, None, False, Step.WITHDRAW),
-        (view(listed=LISTED, paused=True), True, None, False, Step.WITHDRAW),
-        # A fence comes first; while another's runs, or when it has failed, the lease may have to decide.
-        (view(listed=LISTED), True, None, True, Step.TAKE),
-        (view(listed=LISTED, fence=ME), True, None, True, Step.FENCE),
-        (view(listed=LISTED, fence=ME), True, RUNS, True, Step.UNLIST),
-        (view(listed=LISTED, fence=ME), True, CONFIRMED, True, Step.RELEASE),
-        (view(listed=LISTED, fence=ME), True, FAILED, True, Step.UNLIST),
-        (view(listed=LISTED, fence=OTHER), True, None, True, Step.UNLIST),
+        (view(), True, None, False, Step.UNLIST),
+        (view(suspects={}), True, None, False, Step.SUSPECT),
+        (view(suspects={"pg2": "7"}), True, None, False, Step.NOTHING),
+        (view(), False, None, False, Step.WITHDRAW),
+        (view(paused=True), True, None, False, Step.WITHDRAW),
+        # A fence comes first; when it has failed, or is somebody else's, the lease may have to decide.
+        (view(), True, None, True, Step.TAKE),
+        (view(fence=ME), True, None, True, Step.FENCE),
+        (view(fence=ME), True, RUNS, True, Step.NOTHING),
+        (view(fence=ME), True, CONFIRMED, True, Step.RELEASE),
+        (view(fence=ME), True, FAILED, True, Step.UNLIST),
+        (view(fence=OTHER), True, None, True, Step.UNLIST),
+        # It was alive after all.
+        (view(entry=UNLISTED, suspects={}), False, None, False, Step.RELIST),
+        (view(entry=UNLISTED), False, None, False, Step.WITHDRAW),
+        (view(entry=LISTED, suspects={}), False, None, False, Step.NOTHING),
+        (view(entry=UNLISTED, suspects={}, leader=None), False, None, False, Step.NOTHING),
+        (view(entry=UNLISTED, suspects={}, leader=decide.Leader("pg2", "9", "1")), False, None, False, Step.NOTHING),
     ],
 )
 def test_nobody_will_wait_for_a_silent_leader(seen: Any, silent: bool, run: Any, fences: bool, expected: Any) -> None:
@@ -192,10 +197,11 @@ def test_read() -> None:
 def test_an_unlisted_member_is_listened_to_and_followed_but_not_asked() -> None:
     value = json.dumps(patroni(state="running", role="primary"))
     read = [decide.read("/s/", "/p/", [pair("/s/leader", "pg1"), pair("/s/members/pg1", text)]) for text in (value, "")]
-    assert [one.listed for one in read] == [decide.Entry(value, "5"), None]
+    assert [one.entry for one in read] == [decide.Entry(value, "5", True), decide.Entry("", "5", True)]
     unlisted = decide.unlisted(value)
+    assert decide.relisted(unlisted) == value
     after = decide.read("/s/", "/p/", [pair("/s/leader", "pg1"), pair("/s/members/pg1", unlisted, "6")])
-    assert after.listed is None and after.members == read[0].members
+    assert not after.entry.listed and after.members == read[0].members
     data = json.loads(unlisted)
     assert "api_url" not in data
     data["api_url"] = data.pop(decide.UNLISTED)
@@ -281,12 +287,12 @@ def test_a_patroni_that_hangs_is_not_a_silent_host() -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen(16)
         port = listener.getsockname()[1]
-        one = listen.Listener(0.4, tls=False)
+        one = listen.Listener(0.4, tls=False, calm=0.1)
         assert one._turn(decide.Member("127.0.0.1", port, port))
 
 
 def test_the_listener_counts_knocks_and_forgets_them(hung: int, refused: int) -> None:
-    one = listen.Listener(0.4, tls=False)
+    one = listen.Listener(0.4, tls=False, calm=0.1)
     one.start()
     one.to(decide.Member("127.0.0.1", hung, hung))
     deadline = time.monotonic() + 5

@@ -36,6 +36,8 @@ from fence import Fence
 from listen import Listener
 
 CALM, UNEASY = 1.0, 0.1  # between two looks, seconds
+# Between two requests to a leader that answers, where it can be fenced and where not, seconds.
+HASTE, LEISURE = 0.4, 2.0
 SUSPICION = 5  # lease of a suspicion, seconds; it is renewed while it holds
 RENEWED = 2.0
 # How long nobody fences the same holder again after a fence, beyond the fence's own time: longer than any ttl.
@@ -54,11 +56,11 @@ class Succession:
         self.tls: str = config["tls_directory"]
         self.etcd = Etcd(config["etcd"], self.tls)
         self.command: list[str] = config["fence_command"]
-        self.listener = Listener(config["silence_seconds"], bool(self.tls))
+        self.listener = Listener(config["silence_seconds"], bool(self.tls), HASTE if self.command else LEISURE)
         self.fence: Fence | None = None
         self.run: Run | None = None
         self.suspected = self.place_at = 0.0
-        self.unlisted = self.said = ""
+        self.attended = self.said = ""
 
     def turn(self, now: float) -> float:
         """One look and what follows; how long until the next one."""
@@ -81,10 +83,11 @@ class Succession:
 
     def _step(self, view: View, now: float) -> None:
         step = decide.step(view, self.me, self.process, self.listener.silent, self.run, bool(self.command))
-        leader = view.leader
+        leader, entry = view.leader, view.entry
+        if not self.listener.silent:
+            self.attended = ""
         if step is Step.WITHDRAW:
-            self._say("the leader answers again, or there is another one")
-            self.unlisted = ""
+            self._say("nobody is taken for dead any more")
             # What was confirmed of a host that answers is worth nothing any more.
             if self.run and self.run.confirmed:
                 self.run = self.run._replace(confirmed=False)
@@ -108,10 +111,14 @@ class Succession:
             self._start_fence(leader, now)
         elif step is Step.RELEASE:
             self._release(leader)
-        elif step is Step.UNLIST and view.listed and self.unlisted != leader.revision:
-            # Once in each silence. Who lists himself again is alive, and is left alone.
-            self.unlisted = leader.revision
-            self._unlist(leader, view.listed)
+        elif step is Step.UNLIST and entry and self.attended != leader.revision:
+            # Once in each silence, by whichever member: who lists himself again is alive, and is left alone.
+            if entry.listed:
+                self._unlist(leader, entry)
+            self.attended = leader.revision
+        elif step is Step.RELIST and entry and self.listener.heard:
+            self._change(leader, entry, decide.relisted(entry.value))
+            self._say(f"{leader.name} answers, and is listed again")
 
     def _lock(self, revision: str) -> str:
         return f"{self.own}fences/{revision}"
@@ -162,14 +169,19 @@ class Succession:
         self._say(f"{leader.name} is off, and its leader key is given up")
         self.etcd.call("lease/revoke", {"ID": leader.lease})
 
-    def _unlist(self, leader: Leader, listed: Entry) -> None:
+    def _unlist(self, leader: Leader, entry: Entry) -> None:
         """Patroni's race for the lead asks everybody who has an address, for two seconds, a former leader whose lease
         has run out too. This one is silent, so it shall not be asked: its member key is held without an address until
-        then. If it is alive it writes its key anew, in the next round of its loop."""
-        key, lease = f"{self.base}members/{leader.name}", self.etcd.grant(self.config["ttl"])
-        untouched = [*self._untouched(leader), etcd.revision_is(key, listed.revision)]
-        if self.etcd.transaction(untouched, [etcd.put(key, decide.unlisted(listed.value), lease)]):
+        then. If it is alive it writes its key anew in the next round of its loop, and whoever hears it does before."""
+        if self._change(leader, entry, decide.unlisted(entry.value)):
             self._say(f"most members find {leader.name} silent; no race for the lead will wait for its answer")
+
+    def _change(self, leader: Leader, entry: Entry, value: str) -> bool:
+        """Write the leader's member key, if nobody has touched it since. It outlives the leader key: replicas follow a
+        leader by it."""
+        key, lease = f"{self.base}members/{leader.name}", self.etcd.grant(2 * self.config["ttl"])
+        untouched = [*self._untouched(leader), etcd.revision_is(key, entry.revision)]
+        return self.etcd.transaction(untouched, [etcd.put(key, value, lease)])
 
     # etcd's leader
 

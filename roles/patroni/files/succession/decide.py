@@ -32,19 +32,19 @@ class Member(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A member key, of this revision."""
+    """A member key, of this revision. `listed` is whether it names the address of the member's Patroni."""
 
     value: str
     revision: str
+    listed: bool
 
 
 class View(NamedTuple):
-    """What etcd's majority held at one moment. `listed` is the leader's member key, None if that names no address.
-    `suspects` are the revisions that members take for dead, `fence` is who fences the holder of the leader key's
-    revision."""
+    """What etcd's majority held at one moment. `entry` is the leader's member key, `suspects` are the revisions that
+    members take for dead, `fence` is who fences the holder of the leader key's revision."""
 
     leader: Leader | None = None
-    listed: Entry | None = None
+    entry: Entry | None = None
     members: Mapping[str, Member] = {}
     paused: bool = False
     suspects: Mapping[str, str] = {}
@@ -67,12 +67,13 @@ class Step(Enum):
     FORGET = "forget"  # the leader answers after a fence that failed: another silence is another case
     RELEASE = "release"  # give up the leader key for the dead holder
     UNLIST = "unlist"  # keep its member key, without the address at which a race for the lead would wait for it
+    RELIST = "relist"  # it answers: it shall be asked
 
 
 def step(view: View, me: str, process: str, silent: bool, run: Run | None, fences: bool) -> Step:
     """What to do next. `process` is this process's name in `fence`, its own, so that nobody goes on with a fence whose
-    outcome it has not seen. `silent` says whether the leader has not answered this member for long enough. Unless it
-    `fences`, or if that was of no use, the lease decides, and there is a race for the lead when it has run out.
+    outcome it has not seen. `silent` says whether the leader has not answered this member for long enough. Where
+    nobody `fences`, or that was of no use, the lease decides, and there will be a race for the lead.
 
     No view - etcd's majority is not reached - no step: who is cut off himself suspects and fences nobody.
     """
@@ -81,20 +82,23 @@ def step(view: View, me: str, process: str, silent: bool, run: Run | None, fence
         if me in view.suspects:
             return Step.WITHDRAW
         answers = leader is not None and not silent
+        if answers and leader.name != me and view.entry and not view.entry.listed:
+            return Step.RELIST
         return Step.FORGET if answers and run is not None and run.confirmed is not None else Step.NOTHING
     if view.suspects.get(me) != leader.revision:
         return Step.SUSPECT
     if not agreed(view, leader):
         return Step.NOTHING
-    waiting = Step.UNLIST if view.listed else Step.NOTHING
     if not fences:
-        return waiting
+        return Step.UNLIST
     tried = run is not None and run.revision == leader.revision
     if view.fence == process:
         if not tried:
             return Step.FENCE
-        return Step.RELEASE if run is not None and run.confirmed else waiting
-    return waiting if view.fence or tried else Step.TAKE
+        if run is None or run.confirmed is None:
+            return Step.NOTHING
+        return Step.RELEASE if run.confirmed else Step.UNLIST
+    return Step.UNLIST if view.fence or tried else Step.TAKE
 
 
 def agreed(view: View, leader: Leader) -> bool:
@@ -112,7 +116,7 @@ def read(base: str, own: str, pairs: Iterable[Mapping[str, str]]) -> View:
     if key := found.get(f"{base}leader"):
         leader = Leader(key["value"], key["mod_revision"], key.get("lease", "0"))
     members = {}
-    listed = found.get(f"{base}members/{leader.name}") if leader else None
+    entry = found.get(f"{base}members/{leader.name}") if leader else None
     for name, pair in found.items():
         if name.startswith(f"{base}members/") and (one := member(pair["value"])):
             members[name.removeprefix(f"{base}members/")] = one
@@ -124,7 +128,7 @@ def read(base: str, own: str, pairs: Iterable[Mapping[str, str]]) -> View:
     fence = found.get(f"{own}fences/{leader.revision}") if leader else None
     return View(
         leader,
-        Entry(listed["value"], listed["mod_revision"]) if listed and _data(listed["value"]).get("api_url") else None,
+        Entry(entry["value"], entry["mod_revision"], UNLISTED not in _data(entry["value"])) if entry else None,
         members,
         _paused(found.get(f"{base}config")),
         suspects,
@@ -147,8 +151,13 @@ def member(value: str) -> Member | None:
 def unlisted(value: str) -> str:
     """The same member key without the address of its Patroni. Replicas go on following the rest."""
     data = _data(value)
-    data[UNLISTED] = data.pop("api_url")
-    return json.dumps(data)
+    return json.dumps({UNLISTED if name == "api_url" else name: what for name, what in data.items()})
+
+
+def relisted(value: str) -> str:
+    """What `unlisted` was made of."""
+    data = _data(value)
+    return json.dumps({"api_url" if name == UNLISTED else name: what for name, what in data.items()})
 
 
 def _data(value: str) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from decide import Member
 
 # Knocks that in a row have to stay without an answer, after a request that did.
 KNOCKS = 3
-LONGEST_CALM = 2.0  # between two requests that are answered, seconds
 _NOBODY = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.ETIMEDOUT)
 
 
@@ -78,14 +77,15 @@ def knock(member: Member, patience: float) -> bool:
 class Listener:
     """Listens to one host at a time, in a thread of its own: etcd may keep the main one waiting. The host is silent
     after `seconds` without any answer to a request and KNOCKS knocks; a process that was itself held up has not
-    listened, so knocks are counted and not the time."""
+    listened, so knocks are counted and not the time. Between two requests that are answered are `calm` seconds."""
 
-    def __init__(self, seconds: float, tls: bool) -> None:
+    def __init__(self, seconds: float, tls: bool, calm: float) -> None:
         self.patience = seconds / (KNOCKS + 1)
-        self.calm = min(seconds / 3, LONGEST_CALM)
+        self.calm = calm
         self.context = unverified() if tls else None
         self.member: Member | None = None
         self.unanswered = 0
+        self.heard = False  # at the last attempt
         self._lock = threading.Lock()  # an outcome is never counted for another host
 
     def start(self) -> None:
@@ -94,7 +94,7 @@ class Listener:
     def to(self, member: Member | None) -> None:
         with self._lock:
             if member != self.member:
-                self.member, self.unanswered = member, 0
+                self.member, self.unanswered, self.heard = member, 0, False
 
     @property
     def uneasy(self) -> bool:
@@ -113,7 +113,7 @@ class Listener:
             heard = self._turn(member)
             with self._lock:
                 if member is self.member:
-                    self.unanswered = 0 if heard else self.unanswered + 1
+                    self.unanswered, self.heard = 0 if heard else self.unanswered + 1, heard
             if heard:
                 time.sleep(self.calm)
 
