@@ -5,6 +5,7 @@ are loaded under a name of their own, for the route has one of the same name."""
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import itertools
 import json
 import os
@@ -24,11 +25,16 @@ SOURCE = Path(__file__).parent.parent / "roles" / "patroni" / "files" / "success
 
 
 def load(*names: str) -> list[ModuleType]:
-    """The program's modules, without leaving them where another program's of the same name would be found."""
+    """The program and its modules, without leaving them where another program's of the same name would be found."""
     kept = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     sys.path.insert(0, str(SOURCE))
+    spec = importlib.util.spec_from_file_location("succession", SOURCE / "__main__.py")
+    assert spec and spec.loader
+    program = importlib.util.module_from_spec(spec)
     try:
-        return [importlib.import_module(name) for name in names]
+        modules = [importlib.import_module(name) for name in names]
+        spec.loader.exec_module(program)
+        return [*modules, program]
     finally:
         sys.path.remove(str(SOURCE))
         for name in names:
@@ -36,7 +42,7 @@ def load(*names: str) -> list[ModuleType]:
         sys.modules.update(kept)
 
 
-decide, etcd, fence, listen, ended = load("decide", "etcd", "fence", "listen", "ended")
+decide, etcd, fence, listen, ended, program = load("decide", "etcd", "fence", "listen", "ended")
 Step = decide.Step
 HERE = decide.Member("127.0.0.1", 8008, 5432)
 LEADER = decide.Leader("pg1", "7", "100")
@@ -206,6 +212,93 @@ def test_an_unlisted_member_is_listened_to_and_followed_but_not_asked() -> None:
     assert "api_url" not in data
     data["api_url"] = data.pop(decide.UNLISTED)
     assert data == json.loads(value)
+
+
+class Etcd:
+    """Keys, and what is done to the leader's member key. It fails once for each of `failures`."""
+
+    def __init__(self) -> None:
+        self.keys = {"/service/main/leader": "pg1", "/pgtier/main/suspects/pg3": "7"}
+        self.keys |= {f"/service/main/members/pg{n}": json.dumps(patroni(f"10.0.0.{n}")) for n in (1, 2, 3)}
+        self.changed: list[str] = []
+        self.failures = 0
+
+    def pairs(self, *_prefixes: str) -> list[dict[str, str]]:
+        return [pair(key, value, "7") for key, value in self.keys.items()]
+
+    def grant(self, _seconds: int) -> str:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise etcd.Unavailable("no leader")
+        return "1"
+
+    def transaction(self, _compare: Any, success: Any) -> bool:
+        for one in success:
+            ((kind, request),) = one.items()
+            key = etcd.decode(request["key"])
+            if kind == "request_delete_range":
+                del self.keys[key]
+                continue
+            self.keys[key] = etcd.decode(request["value"])
+            if "/members/" in key:
+                self.changed.append("unlisted" if "unlisted" in self.keys[key] else "listed")
+        return True
+
+
+@pytest.fixture
+def succession() -> Any:
+    config = {"member": "pg2", "scope": "main", "tls_directory": "", "etcd": [], "fence_command": [], "ttl": 20}
+    made = program.Succession({**config, "silence_seconds": 5, "etcd_here": ""})
+    made.etcd = Etcd()
+    made.turn(0.0)
+    made.listener.unanswered = 3  # without a thread it listens to nobody
+    return made
+
+
+def test_who_lists_himself_again_is_left_alone_until_the_next_silence(succession: Any) -> None:
+    store = succession.etcd
+    succession.turn(2.0)
+    assert "/pgtier/main/suspects/pg2" in store.keys
+    store.failures = 1
+    for moment in range(3, 8):
+        succession.turn(float(moment))
+    assert store.changed == ["unlisted"]
+    store.keys["/service/main/members/pg1"] = json.dumps(patroni("10.0.0.1"))
+    for moment in range(8, 12):
+        succession.turn(float(moment))
+    assert store.changed == ["unlisted"]
+    succession.listener.unanswered = 0
+    succession.turn(12.0)
+    succession.listener.unanswered = 3
+    for moment in (13.0, 14.0):
+        succession.turn(moment)
+    assert store.changed == ["unlisted", "unlisted"]
+
+
+def test_a_silence_that_another_member_has_attended_to_is_attended_to(succession: Any) -> None:
+    store = succession.etcd
+    listed = store.keys["/service/main/members/pg1"]
+    store.keys["/service/main/members/pg1"] = decide.unlisted(listed)
+    for moment in (3.0, 4.0):
+        succession.turn(moment)
+    store.keys["/service/main/members/pg1"] = listed
+    succession.turn(5.0)
+    assert store.changed == []
+
+
+def test_who_is_heard_is_listed_again(succession: Any) -> None:
+    store = succession.etcd
+    for moment in (3.0, 4.0):
+        succession.turn(moment)
+    assert store.changed == ["unlisted"]
+    succession.listener.unanswered = 0
+    for moment in (5.0, 6.0):  # not silent any more, and not heard yet: it listens to it since a moment
+        succession.turn(moment)
+    assert store.changed == ["unlisted"]
+    succession.listener.heard = True
+    for moment in (7.0, 8.0):
+        succession.turn(moment)
+    assert store.changed == ["unlisted", "listed"]
 
 
 @pytest.mark.parametrize(("config", "paused"), [('{"pause": true}', True), ("{", True), ('{"pause": false}', False)])
