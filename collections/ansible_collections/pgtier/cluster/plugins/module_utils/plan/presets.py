@@ -11,7 +11,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class RecoveryTime:
     """Seconds, but for etcd's heartbeat. After `silence` a primary's host counts as silent where a fence can make sure
-    of it."""
+    of it; where none can there is no hurry (patroni.UNFENCED_SILENCE)."""
 
     ttl: int
     loop_wait: int
