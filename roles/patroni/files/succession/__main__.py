@@ -35,7 +35,7 @@ from etcd import Etcd, Unavailable
 from fence import Fence
 from listen import Listener
 
-CALM, UNEASY = 1.0, 0.1  # between two looks, seconds
+CALM, UNEASY = 1.0, 0.05  # between two looks, seconds
 # Between two requests to a leader that answers, where it can be fenced and where not, seconds.
 HASTE, LEISURE = 0.4, 2.0
 SUSPICION = 5  # lease of a suspicion, seconds; it is renewed while it holds

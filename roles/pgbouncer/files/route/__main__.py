@@ -43,7 +43,7 @@ import relay
 from decide import Server
 from freshness import Gate
 
-TICK = 0.05  # how often held queries are tried again, seconds
+TICK = 0.05  # how often HAProxy is asked while somebody waits for what it says, seconds
 SWEEP = 0.25  # how often HAProxy is asked, and PgBouncer's connections are compared with what it says
 ATTENTION = 10.0  # how long they are compared after HAProxy has changed its mind: answers and logins may be under way
 PATIENCE = 60.0  # a query older than this has been given up by whoever asked
@@ -77,6 +77,10 @@ class Route:
         say(f"the members are {', '.join(member['address'] for member in config['members'])}")
         return True
 
+    def waiting(self) -> bool:
+        """Whether somebody waits: with a question, or on a former primary."""
+        return bool(self.held) or self.unsure.is_set()
+
     def members(self) -> list[Server]:
         return [Server(member["address"], member["port"]) for member in self.config["members"]]
 
@@ -93,6 +97,7 @@ class Route:
         primary = decide.choose(self.primaries, self.primary, self.gate.leader(now))
         if primary is not None and primary != self.primary:
             self.primary = primary
+            self.next_sweep = now
             say(f"the primary is {primary.address}:{primary.port}")
         self.orphaned = decide.orphaned(seen, self.primary, self.orphaned, now)
         if not self.read_names:
@@ -204,7 +209,7 @@ def main(path: str) -> None:
     ask.watch(lambda: route.config["members"], route.gate, route.tls, route.unsure)
     ask.notify("READY=1")
     while True:
-        readable = select.select([resolver], [], [], TICK if route.held else SWEEP)[0]
+        readable = select.select([resolver], [], [], TICK if route.waiting() else SWEEP)[0]
         if asked_to_reload.is_set():
             asked_to_reload.clear()
             if not route.reload(read()):
