@@ -1,6 +1,11 @@
 """Times that belong together. Patroni wants ttl >= 20 and loop_wait + 2 x retry_timeout <= ttl.
 
 Without a margin above that sum the leader key can run out while failsafe mode is still asking (patroni PR #3678).
+
+Patroni gives each of three etcd members a third of retry_timeout for an answer (Patroni 4.0, dcs/etcd.py,
+_calculate_timeouts). While etcd elects a leader, a request to renew a lease is answered after an election timeout, 10
+heartbeats (etcd 3.5, EtcdServer.waitLeader). If that were no less, a primary whose replica's host is lost, and etcd's
+leader with it, would wait in vain for one member after the other, and step down.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ class RecoveryTime:
 RECOVERY_TIME = {
     # The shortest that Patroni takes. A crashed PostgreSQL is not restarted first: another member takes over at once.
     "fast": RecoveryTime(
-        ttl=20, loop_wait=1, retry_timeout=3, primary_start_timeout=0, etcd_heartbeat_ms=100, silence=1.2
+        ttl=20, loop_wait=1, retry_timeout=4, primary_start_timeout=0, etcd_heartbeat_ms=100, silence=1.2
     ),
     "default": RecoveryTime(
         ttl=30, loop_wait=5, retry_timeout=10, primary_start_timeout=60, etcd_heartbeat_ms=100, silence=5
