@@ -19,7 +19,7 @@ UNLISTED = "no race for the lead will wait for its answer"
 def silent(tier: Tier, leader: str) -> Iterator[None]:
     """What the other members send to PostgreSQL and Patroni is lost; etcd and the proxies notice nothing."""
     others = ", ".join(tier.address(name) for name in tier.groups["postgres"] if name != leader)
-    tier.feed(leader, "nft -f -", f"table {TABLE} {{ chain input {{ {CHAIN.format(others)} }} }}")
+    tier.feed(leader, "nft -f -", f"table {TABLE} {{\nchain input {{ {CHAIN.format(others)} }}\n}}")
     try:
         yield
     finally:
