@@ -478,9 +478,14 @@ class Running:
 
     def heard_of_it(self) -> None:
         """Wait until HAProxy has been asked often enough: a look asks for each backend, and a sweep comes after it."""
-        asked = self.haproxy.asked
-        while self.haproxy.asked < asked + 6:
-            time.sleep(0.05)
+        self.asks(self.haproxy, 6)
+
+    def asks(self, server: FakeServer, times: int) -> None:
+        """Wait until the route has asked so many times more."""
+        wanted, deadline = server.asked + times, time.monotonic() + 20
+        while server.asked < wanted:
+            assert time.monotonic() < deadline, "the route does not ask"
+            time.sleep(0.01)
 
     def asker(self) -> socket.socket:
         asker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -574,9 +579,8 @@ def test_members_are_asked_more_often_while_several_seem_to_lead(tmp_path: Path)
         for former in ("", A.address, ""):
             route.server(up=True, former=former)
             route.heard_of_it()
-            begin, asked = time.monotonic(), route.patroni.asked
-            while route.patroni.asked < asked + 4:
-                time.sleep(0.01)
+            begin = time.monotonic()
+            route.asks(route.patroni, 4)
             took.append(time.monotonic() - begin)
         # Calm, a sample comes half a second after another and no sooner; in a hurry, as soon as the computer can.
         assert took[1] < 1.5 <= min(took[0], took[2]), took

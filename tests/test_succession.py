@@ -221,6 +221,7 @@ class Etcd:
         self.keys = {"/service/main/leader": "pg1", "/pgtier/main/suspects/pg3": "7"}
         self.keys |= {f"/service/main/members/pg{n}": json.dumps(patroni(f"10.0.0.{n}")) for n in (1, 2, 3)}
         self.changed: list[str] = []
+        self.touched = ""
         self.failures = 0
 
     def pairs(self, *_prefixes: str) -> list[dict[str, str]]:
@@ -232,7 +233,10 @@ class Etcd:
             raise etcd.Unavailable("no leader")
         return "1"
 
-    def transaction(self, _compare: Any, success: Any) -> bool:
+    def transaction(self, compare: Any, success: Any) -> bool:
+        """`touched` is a key that somebody has changed since it was read."""
+        if any(one["target"] == "MOD" and etcd.decode(one["key"]) == self.touched for one in compare):
+            return False
         for one in success:
             ((kind, request),) = one.items()
             key = etcd.decode(request["key"])
@@ -283,6 +287,15 @@ def test_a_silence_that_another_member_has_attended_to_is_attended_to(succession
         succession.turn(moment)
     store.keys["/service/main/members/pg1"] = listed
     succession.turn(5.0)
+    assert store.changed == []
+
+
+@pytest.mark.parametrize("touched", ["leader", "members/pg1"])
+def test_a_member_key_is_left_alone_that_has_changed_meanwhile(succession: Any, touched: str) -> None:
+    store = succession.etcd
+    store.touched = f"/service/main/{touched}"
+    for moment in (3.0, 4.0, 5.0):
+        succession.turn(moment)
     assert store.changed == []
 
 

@@ -25,7 +25,7 @@ from tier import Tier, wait_until  # noqa: E402
 
 STATE = TOP / ".cache/soak.json"
 SCENARIO = "failure"
-# So long at least, for the writes that are wanted: with 50 writers that pause for so long, 200 faults have a million.
+# With so long after each fault, and so long between two writes of a client, 200 faults have the million that is wanted.
 SECONDS_AFTER = 6.0
 PAUSE_SECONDS = 0.2
 

@@ -117,8 +117,7 @@ class Succession:
                 self._unlist(leader, entry)
             self.attended = leader.revision
         elif step is Step.RELIST and entry and self.listener.heard:
-            self._change(leader, entry, decide.relisted(entry.value))
-            self._say(f"{leader.name} answers, and is listed again")
+            self._relist(leader, entry)
 
     def _lock(self, revision: str) -> str:
         return f"{self.own}fences/{revision}"
@@ -175,6 +174,10 @@ class Succession:
         then. If it is alive it writes its key anew in the next round of its loop, and whoever hears it does before."""
         if self._change(leader, entry, decide.unlisted(entry.value)):
             self._say(f"most members find {leader.name} silent; no race for the lead will wait for its answer")
+
+    def _relist(self, leader: Leader, entry: Entry) -> None:
+        if self._change(leader, entry, decide.relisted(entry.value)):
+            self._say(f"{leader.name} answers, and is listed again")
 
     def _change(self, leader: Leader, entry: Entry, value: str) -> bool:
         """Write the leader's member key, if nobody has touched it since. It outlives the leader key: replicas follow a

@@ -150,14 +150,16 @@ def member(value: str) -> Member | None:
 
 def unlisted(value: str) -> str:
     """The same member key without the address of its Patroni. Replicas go on following the rest."""
-    data = _data(value)
-    return json.dumps({UNLISTED if name == "api_url" else name: what for name, what in data.items()})
+    return _renamed(value, "api_url", UNLISTED)
 
 
 def relisted(value: str) -> str:
     """What `unlisted` was made of."""
-    data = _data(value)
-    return json.dumps({"api_url" if name == UNLISTED else name: what for name, what in data.items()})
+    return _renamed(value, UNLISTED, "api_url")
+
+
+def _renamed(value: str, old: str, new: str) -> str:
+    return json.dumps({new if name == old else name: what for name, what in _data(value).items()})
 
 
 def _data(value: str) -> dict[str, Any]:
