@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.drill.ledger import
 PAUSE_SECONDS = 0.25
 # How long a client waits for an answer before it takes its connection for lost.
 PATIENCE_SECONDS = 60.0
+# How long the tier may refuse to say what there is when the clients have ended, or to drop the schema: a pool that has
+# just lost its server passes an old error on, and a fault's last consequence may be a moment away.
+AFTERMATH_SECONDS = 30.0
 _PROGRAM = "ansible_collections.pgtier.cluster.plugins.module_utils.drill.clients"
 _IMPORT_PATH = Path(__file__).parents[6]
 
@@ -107,10 +111,7 @@ class Load:
         for process in self._processes:
             self.report.add(json.loads(pipe(process.stdout).read() or "{}"))
             process.wait(timeout=90)
-        with self._owner() as connection:
-            found = connection.execute(
-                f"SELECT client, sequence, half, count(*) FROM {self.schema}.writes GROUP BY 1, 2, 3"
-            ).fetchall()
+        found = self._insist(f"SELECT client, sequence, half, count(*) FROM {self.schema}.writes GROUP BY 1, 2, 3")
         self.report.rows.update({(client, sequence, half): number for client, sequence, half, number in found})
 
     def kill(self) -> None:
@@ -119,8 +120,20 @@ class Load:
             process.wait()
 
     def clean_up(self) -> None:
-        with self._owner() as connection:
-            connection.execute(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
+        self._insist(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
+
+    def _insist(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of a statement that may be run twice. An error of the tier's counts when it lasts."""
+        deadline = time.monotonic() + AFTERMATH_SECONDS
+        while True:
+            try:
+                with self._owner() as connection:
+                    cursor = connection.execute(statement)
+                    return cursor.fetchall() if cursor.description else []
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
 
     def _owner(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.connections.owner, autocommit=True)
