@@ -38,7 +38,7 @@ def journal(tier: Tier, unit: str, since: float, names: Iterable[str] = ()) -> s
     """What a unit has said since then on these members, all of them by default."""
     lines = []
     for name in names or tier.groups["postgres"]:
-        output = tier.host(name).check_output(f"journalctl -u {unit} -o short-precise --since @{since:.0f}")
+        output = tier.host(name).check_output(f"journalctl -u {unit} -o short-precise --since @{since:.3f}")
         lines += [f"{name}: {line}" for line in output.splitlines()]
     return "\n".join(lines)
 
