@@ -252,7 +252,7 @@ class Etcd:
 @pytest.fixture
 def succession() -> Any:
     config = {"member": "pg2", "scope": "main", "tls_directory": "", "etcd": [], "fence_command": [], "ttl": 20}
-    made = program.Succession({**config, "silence_seconds": 5, "etcd_here": ""})
+    made = program.Succession({**config, "calm_seconds": 2, "silence_seconds": 5, "etcd_here": ""})
     made.etcd = Etcd()
     made.turn(0.0)
     made.listener.unanswered = 3  # without a thread it listens to nobody
@@ -304,11 +304,11 @@ def test_who_is_heard_is_listed_again(succession: Any) -> None:
     for moment in (3.0, 4.0):
         succession.turn(moment)
     assert store.changed == ["unlisted"]
-    succession.listener.unanswered = 0
-    for moment in (5.0, 6.0):  # not silent any more, and not heard yet: it listens to it since a moment
+    succession.listener.unanswered = None  # not silent any more, and not heard yet: it listens to it since a moment
+    for moment in (5.0, 6.0):
         succession.turn(moment)
     assert store.changed == ["unlisted"]
-    succession.listener.heard = True
+    succession.listener.unanswered = 0
     for moment in (7.0, 8.0):
         succession.turn(moment)
     assert store.changed == ["unlisted", "listed"]

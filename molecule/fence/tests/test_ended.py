@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from failing import journal
 from tier import Tier, wait_until
 
 GIVEN_UP = "PostgreSQL is stopped and Patroni has ended: the leader key is given up"
@@ -14,11 +15,11 @@ def test_a_patroni_that_dies_alone_keeps_the_lead(tier: Tier) -> None:
     """And is back as soon as ever."""
     leader = tier.leader()
     host, before = tier.host(leader), tier.host(leader).check_output(POSTMASTER)
-    since = host.check_output("date +'%F %T'")
+    since = time.time()
     host.check_output("systemctl kill --kill-whom=main --signal=KILL patroni")
     wait_until("Patroni is back", 15, lambda: tier.leader() == leader and tier.whole())
     assert host.check_output(POSTMASTER) == before
-    said = host.check_output(f"journalctl -u patroni -o short-precise --since '{since}' | head -n 20")
+    said = journal(tier, "patroni", since, [leader])
     assert GIVEN_UP not in said
     print(f"\n{said}")
 
@@ -26,8 +27,7 @@ def test_a_patroni_that_dies_alone_keeps_the_lead(tier: Tier) -> None:
 def test_a_patroni_that_cannot_come_back_gives_the_lead_up(tier: Tier) -> None:
     """Its configuration is gone, say; and PostgreSQL is dead."""
     leader = tier.leader()
-    host = tier.host(leader)
-    since = host.check_output("date +'%F %T'")
+    host, since = tier.host(leader), time.time()
     host.check_output("mv /etc/patroni/config.yml /etc/patroni/config.kept")
     try:
         moment = time.monotonic()
@@ -37,5 +37,5 @@ def test_a_patroni_that_cannot_come_back_gives_the_lead_up(tier: Tier) -> None:
     finally:
         host.check_output("mv /etc/patroni/config.kept /etc/patroni/config.yml")
     print(f"\n{took:.2f} s from the death of Patroni and PostgreSQL to another leader")
-    assert host.check_output(f"journalctl -u patroni -o cat --since '{since}'").count(GIVEN_UP) == 1
+    assert journal(tier, "patroni", since, [leader]).count(GIVEN_UP) == 1
     wait_until("the old primary is back as a replica", 60, tier.whole)

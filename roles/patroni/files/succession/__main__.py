@@ -36,8 +36,6 @@ from fence import Fence
 from listen import Listener
 
 CALM, UNEASY = 1.0, 0.05  # between two looks, seconds
-# Between two requests to a leader that answers, where it can be fenced and where not, seconds.
-HASTE, LEISURE = 0.4, 2.0
 SUSPICION = 5  # lease of a suspicion, seconds; it is renewed while it holds
 RENEWED = 2.0
 # How long nobody fences the same holder again after a fence, beyond the fence's own time: longer than any ttl.
@@ -56,7 +54,7 @@ class Succession:
         self.tls: str = config["tls_directory"]
         self.etcd = Etcd(config["etcd"], self.tls)
         self.command: list[str] = config["fence_command"]
-        self.listener = Listener(config["silence_seconds"], bool(self.tls), HASTE if self.command else LEISURE)
+        self.listener = Listener(config["silence_seconds"], bool(self.tls), config["calm_seconds"])
         self.fence: Fence | None = None
         self.run: Run | None = None
         self.suspected = self.place_at = 0.0

@@ -84,8 +84,7 @@ class Listener:
         self.calm = calm
         self.context = unverified() if tls else None
         self.member: Member | None = None
-        self.unanswered = 0
-        self.heard = False  # at the last attempt
+        self.unanswered: int | None = None  # attempts in a row; none was made yet
         self._lock = threading.Lock()  # an outcome is never counted for another host
 
     def start(self) -> None:
@@ -94,15 +93,20 @@ class Listener:
     def to(self, member: Member | None) -> None:
         with self._lock:
             if member != self.member:
-                self.member, self.unanswered, self.heard = member, 0, False
+                self.member, self.unanswered = member, None
+
+    @property
+    def heard(self) -> bool:
+        """At the last attempt."""
+        return self.unanswered == 0
 
     @property
     def uneasy(self) -> bool:
-        return self.unanswered > 0
+        return bool(self.unanswered)
 
     @property
     def silent(self) -> bool:
-        return self.unanswered >= KNOCKS
+        return (self.unanswered or 0) >= KNOCKS
 
     def _forever(self) -> None:
         while True:
@@ -113,7 +117,7 @@ class Listener:
             heard = self._turn(member)
             with self._lock:
                 if member is self.member:
-                    self.unanswered, self.heard = 0 if heard else self.unanswered + 1, heard
+                    self.unanswered = 0 if heard else (self.unanswered or 0) + 1
             if heard:
                 time.sleep(self.calm)
 

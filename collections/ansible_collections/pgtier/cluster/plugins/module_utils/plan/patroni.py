@@ -16,7 +16,9 @@ from .topology import Topology, host_port
 # because it bounds the loss.
 MAXIMUM_LAG_BYTES = 1024 * 1024
 CANDIDATES_FOR_ZERO = 3
-# After which a primary's host counts as silent when nobody can be fenced, seconds: there is the whole ttl to notice it.
+# Seconds. How often a primary's host is asked whether it answers, where it can be fenced and where not; after which it
+# counts as silent where not: there is the whole ttl to notice it.
+FENCED_CALM, UNFENCED_CALM = 0.4, 2.0
 UNFENCED_SILENCE = 5.0
 # Patroni runs with more priority than PostgreSQL, which this starts with the usual one.
 POSTGRES = "/usr/local/lib/pgtier/postgres"
@@ -77,6 +79,7 @@ def patroni(settings: Settings, topology: Topology, postgresql: PostgreSQL, etcd
 def _succession(settings: Settings, topology: Topology, host: str) -> Succession:
     times, port = RECOVERY_TIME[settings["patroni_recovery_time"]], settings["etcd_client_port"]
     scheme = "https" if settings["tls_enabled"] else "http"
+    fence = list(settings["patroni_fence_command"])
     urls = {name: f"{scheme}://{host_port(topology.addresses[name], port)}" for name in topology.etcd}
     here = urls.pop(host, "")
     return Succession(
@@ -87,9 +90,10 @@ def _succession(settings: Settings, topology: Topology, host: str) -> Succession
         tls_directory=directory(settings, "patroni"),
         etcd=[here, *urls.values()] if here else list(urls.values()),
         etcd_here=here,
-        fence_command=list(settings["patroni_fence_command"]),
+        fence_command=fence,
         fence_timeout_seconds=settings["patroni_fence_timeout_seconds"],
-        silence_seconds=times.silence if settings["patroni_fence_command"] else max(times.silence, UNFENCED_SILENCE),
+        calm_seconds=FENCED_CALM if fence else UNFENCED_CALM,
+        silence_seconds=times.silence if fence else max(times.silence, UNFENCED_SILENCE),
     )
 
 

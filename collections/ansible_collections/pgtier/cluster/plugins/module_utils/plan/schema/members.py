@@ -64,7 +64,8 @@ class Succession(TypedDict):
     no race for the lead waits for a silent host, and keeps etcd's leader off the primary's host.
 
     `etcd` are its members, the one on this host first; `etcd_here` is that one, `""` if there is none. Without a
-    `fence_command` nobody is fenced. After `silence_seconds` without an answer a host is silent.
+    `fence_command` nobody is fenced. Each host that answers is asked again
+    after `calm_seconds`; after `silence_seconds` without an answer it is silent.
     """
 
     scope: str
@@ -76,6 +77,7 @@ class Succession(TypedDict):
     etcd_here: str
     fence_command: list[str]
     fence_timeout_seconds: int
+    calm_seconds: float
     silence_seconds: float
 
 
