@@ -84,7 +84,7 @@ class Listener:
         self.calm = calm
         self.context = unverified() if tls else None
         self.member: Member | None = None
-        self.unanswered: int | None = None  # attempts in a row; none was made yet
+        self.unanswered: int | None = None  # attempts in a row; None before the first
         self._lock = threading.Lock()  # an outcome is never counted for another host
 
     def start(self) -> None:

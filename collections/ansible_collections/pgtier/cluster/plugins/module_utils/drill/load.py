@@ -120,7 +120,12 @@ class Load:
             process.wait()
 
     def clean_up(self) -> None:
-        self._insist(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
+        statement = f"DROP SCHEMA IF EXISTS {self.schema} CASCADE"
+        try:
+            self._insist(statement)
+        except psycopg.OperationalError as error:
+            why = f"the load's schema may be left; on the primary, in the load's database: {statement}. {error}"
+            raise psycopg.OperationalError(why) from error
 
     def _insist(self, statement: str) -> list[tuple[Any, ...]]:
         """The rows of a statement that may be run twice. An error of the tier's counts when it lasts."""

@@ -64,8 +64,8 @@ class Succession(TypedDict):
     no race for the lead waits for a silent host, and keeps etcd's leader off the primary's host.
 
     `etcd` are its members, the one on this host first; `etcd_here` is that one, `""` if there is none. Without a
-    `fence_command` nobody is fenced. Each host that answers is asked again
-    after `calm_seconds`; after `silence_seconds` without an answer it is silent.
+    `fence_command` nobody is fenced. A host that answers is asked again after `calm_seconds`; after `silence_seconds`
+    without an answer it is silent.
     """
 
     scope: str

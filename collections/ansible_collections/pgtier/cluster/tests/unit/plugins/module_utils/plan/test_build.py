@@ -61,6 +61,22 @@ def test_recovery_time_leaves_a_margin(preset: str) -> None:
     assert dynamic["retry_timeout"] / 3 >= 1.3 * made["etcd"]["election_timeout_ms"] / 1000
 
 
+@pytest.mark.parametrize(
+    ("preset", "fence", "calm", "silence"),
+    [
+        ("fast", [], 2.0, 5.0),
+        ("fast", ["/usr/local/bin/fence", "{host}"], 0.4, 1.2),
+        ("tolerant", [], 2.0, 30),
+        ("tolerant", ["/usr/local/bin/fence", "{host}"], 0.4, 30),
+    ],
+)
+def test_who_can_be_fenced_is_listened_to_more_closely(
+    preset: str, fence: list[str], calm: float, silence: float
+) -> None:
+    made = plan(patroni_recovery_time=preset, patroni_fence_command=fence)["patroni"]["succession"]["pg1"]
+    assert (made["calm_seconds"], made["silence_seconds"]) == (calm, silence)
+
+
 def test_analytics_replica_is_kept_apart() -> None:
     made = plan(FOUR, ANALYTICS)
     assert made["members"]["pg4"]["tags"] == {"nofailover": True, "nosync": True}
