@@ -12,17 +12,18 @@ from ansible_collections.pgtier.cluster.plugins.module_utils.drill import load
 
 
 class Tier:
-    """Refuses so many connections, then takes statements."""
+    """Refuses `refusals` connections after the first `accepted`, and takes statements otherwise."""
 
     description = None
 
-    def __init__(self, refusals: int) -> None:
-        self.refusals = refusals
+    def __init__(self, refusals: int, accepted: int = 1) -> None:
+        self.asked = 0
+        self.refused = range(accepted, accepted + refusals)
         self.statements: list[str] = []
 
     def connect(self, *_: Any, **__: Any) -> Any:
-        self.refusals -= 1
-        if self.refusals >= 0:
+        self.asked += 1
+        if self.asked - 1 in self.refused:
             raise psycopg.errors.ProtocolViolation("server login has been failing, cached error")
         return contextlib.nullcontext(self)
 
@@ -40,13 +41,26 @@ def made(monkeypatch: pytest.MonkeyPatch) -> load.Load:
 def test_a_refusal_that_passes_leaves_no_schema(made: load.Load, monkeypatch: pytest.MonkeyPatch) -> None:
     tier = Tier(refusals=2)
     monkeypatch.setattr(psycopg, "connect", tier.connect)
+    made.make_schema()
     made.clean_up()
-    assert tier.statements == [f"DROP SCHEMA IF EXISTS {made.schema} CASCADE"]
+    assert tier.statements[1:] == [f"DROP SCHEMA IF EXISTS {made.schema} CASCADE"]
 
 
 def test_a_refusal_that_lasts_is_told(made: load.Load, monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter(range(0, 1000, 10))
     monkeypatch.setattr(load.time, "monotonic", lambda: next(moments))
     monkeypatch.setattr(psycopg, "connect", Tier(refusals=1000).connect)
+    made.make_schema()
     with pytest.raises(psycopg.OperationalError, match=f"DROP SCHEMA IF EXISTS {made.schema} CASCADE.*cached error"):
         made.clean_up()
+
+
+def test_a_tier_that_lets_nobody_in_is_told_as_that_and_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tier = Tier(refusals=1000, accepted=0)
+    monkeypatch.setattr(psycopg, "connect", tier.connect)
+    with (
+        pytest.raises(psycopg.OperationalError, match=r"^server login has been failing, cached error$"),
+        load.running(load.Connections("", [], [])),
+    ):
+        pass
+    assert tier.asked == 1

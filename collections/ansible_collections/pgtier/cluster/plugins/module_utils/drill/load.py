@@ -33,6 +33,8 @@ PATIENCE_SECONDS = 60.0
 # How long the tier may refuse to say what there is when the clients have ended, or to drop the schema: a pool that has
 # just lost its server passes an old error on, and a fault's last consequence may be a moment away.
 AFTERMATH_SECONDS = 30.0
+# How long the owner of the schema waits for one host to let it in.
+CONNECT_SECONDS = 10
 _PROGRAM = "ansible_collections.pgtier.cluster.plugins.module_utils.drill.clients"
 _IMPORT_PATH = Path(__file__).parents[6]
 
@@ -79,18 +81,11 @@ class Load:
         self.schema = f"pgtier_load_{uuid.uuid4().hex[:12]}"
         self._common = {"schema": self.schema, "pause": pause, "lifetime": lifetime, "patience": patience}
         self._processes: list[subprocess.Popen[str]] = []
-        self._over = False
+        self._schema_may_be_there = self._over = False
 
     def start(self) -> None:
         """Make the schema, start the clients, and wait until every one of them has done something."""
-        with self._owner() as connection:
-            # No key: a write that is there twice has to be seen, not refused.
-            connection.execute(
-                f"CREATE SCHEMA {self.schema};"
-                f"CREATE TABLE {self.schema}.writes (client int, sequence int, half int);"
-                f"CREATE INDEX ON {self.schema}.writes (client, sequence);"
-                f"CREATE TABLE {self.schema}.clock (n int); INSERT INTO {self.schema}.clock VALUES (0)"
-            )
+        self.make_schema()
         self._processes = [
             # The first of the writers is the clock.
             _start({**self._common, "writers": [self.connections.owner, *self.connections.writers], "readers": []}),
@@ -100,6 +95,17 @@ class Load:
             line = pipe(process.stdout).readline()
             if line != "all are at work\n":
                 raise RuntimeError(f"the clients did not get to work: {line!r}")
+
+    def make_schema(self) -> None:
+        with self._owner() as connection:
+            self._schema_may_be_there = True
+            # No key: a write that is there twice has to be seen, not refused.
+            connection.execute(
+                f"CREATE SCHEMA {self.schema};"
+                f"CREATE TABLE {self.schema}.writes (client int, sequence int, half int);"
+                f"CREATE INDEX ON {self.schema}.writes (client, sequence);"
+                f"CREATE TABLE {self.schema}.clock (n int); INSERT INTO {self.schema}.clock VALUES (0)"
+            )
 
     def stop(self) -> None:
         if self._over:
@@ -120,6 +126,8 @@ class Load:
             process.wait()
 
     def clean_up(self) -> None:
+        if not self._schema_may_be_there:
+            return
         statement = f"DROP SCHEMA IF EXISTS {self.schema} CASCADE"
         try:
             self._insist(statement)
@@ -141,7 +149,7 @@ class Load:
             time.sleep(0.5)
 
     def _owner(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(self.connections.owner, autocommit=True)
+        return psycopg.connect(self.connections.owner, autocommit=True, connect_timeout=CONNECT_SECONDS)
 
 
 @contextlib.contextmanager
