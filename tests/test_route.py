@@ -76,6 +76,10 @@ def test_one_that_is_still_up_does_not_refuse_though_its_last_check_said_no() ->
     assert Seen([A], [A, B], {A: "17", B: "17", C: "17"}).refusing == [C]
 
 
+def test_a_haproxy_that_ends_before_it_answers_says_nothing() -> None:
+    assert decide.seen("") is None
+
+
 def test_seen_names_what_haproxy_said() -> None:
     with pytest.raises(ValueError, match="Can't find backend"):
         decide.seen("Can't find backend.\n")

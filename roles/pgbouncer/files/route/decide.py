@@ -49,7 +49,9 @@ class Seen(NamedTuple):
 
 def seen(state: str) -> Seen | None:
     """The answer to `show servers state BACKEND`. None while not every server has been checked: HAProxy takes all for
-    up when it begins."""
+    up when it begins; nor from one that ended before it answered."""
+    if not state:
+        return None
     lines = state.splitlines()
     header = next((line[2:].split() for line in lines if line.startswith("# ")), None)
     if header is None:
