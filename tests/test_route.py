@@ -200,6 +200,11 @@ def row(addr: str, link: str = "", state: str = "active", database: str = "app")
     return {"addr": addr, "link": link, "state": state, "database": database}
 
 
+def waits(database: str = "app") -> dict[str, str]:
+    """A login whose question about the address has not been answered yet, as PgBouncer shows it."""
+    return row("(bad-af)", "", "new", database)
+
+
 @pytest.mark.parametrize(
     ("servers", "up", "clients", "databases"),
     [
@@ -208,12 +213,32 @@ def row(addr: str, link: str = "", state: str = "active", database: str = "app")
         ([row("10.0.0.1", "0x1"), row("10.0.0.1", "", "idle")], [], {"0x1"}, set()),
         ([row("10.0.0.1", "", "idle")], [B], set(), {"app"}),
         # RECONNECT would end the login that waits for the new primary, and so bring back the cached errors.
-        ([row("10.0.0.1", "", "idle"), row("unspec", "", "new")], [B], set(), set()),
-        ([row("10.0.0.1", "", "idle"), row("unspec", "", "new", "other")], [B], set(), {"app"}),
+        ([row("10.0.0.1", "", "idle"), waits()], [B], set(), set()),
+        ([row("10.0.0.1", "", "idle"), row("10.0.0.2", "", "new")], [B], set(), set()),
+        ([row("10.0.0.1", "", "idle"), waits("other")], [B], set(), {"app"}),
+        # A login there waits in vain, and everybody who needs the next one waits for it.
+        ([row("10.0.0.1", "", "new")], [B], set(), {"app"}),
+        ([row("10.0.0.1", "", "new")], [], set(), set()),
+        ([row("10.0.0.1", "", "new"), waits()], [B], set(), set()),  # another user's pool
+        ([row("unix", "", "new", "peer")], [B], set(), set()),  # a request to cancel on its way to a peer
         ([row("10.0.0.1", "0x1")], None, set(), set()),  # HAProxy restarts: nothing is known, nothing is cut
         ([row("10.0.0.1", "0x1")], [A, B], set(), set()),
     ],
-    ids=["all well", "moved", "no primary", "idle", "login waits", "login elsewhere", "unknown", "ambiguous"],
+    ids=[
+        "all well",
+        "moved",
+        "no primary",
+        "idle",
+        "login waits",
+        "login under way",
+        "login elsewhere",
+        "login in vain",
+        "login in vain, nobody to go to",
+        "login in vain and one that waits",
+        "peer",
+        "unknown",
+        "ambiguous",
+    ],
 )
 def test_cut(servers: list[dict[str, str]], up: list[Any] | None, clients: set[str], databases: set[str]) -> None:
     assert decide.cut(servers, up) == (clients, databases)

@@ -263,6 +263,42 @@ def test_a_frozen_replica_holds_up_readers_no_longer_than_the_checks(tier: Tier)
             tier.playbook("playbooks/lab_fault.yml", "-e", f"host={frozen}", "-e", "fault=thawed")
 
 
+def lookups_at(tier: Tier, proxy: int, name: str) -> None:
+    """Have the read pool of this proxy look up passwords at this replica: HAProxy takes them in turn."""
+
+    def newest(replica: str) -> float:
+        begun = "SELECT coalesce(max(extract(epoch FROM backend_start)), 0) FROM pg_stat_activity"
+        return float(tier.psql(replica, f"{begun} WHERE usename = 'pgbouncer_auth'")[0][0])
+
+    for _ in range(10):
+        tier.host(tier.groups["proxy"][proxy]).check_output("systemctl restart pgbouncer@replica")
+        tier.ask("replica", "SELECT 1", proxy=proxy)
+        if max(tier.replicas(), key=newest) == name:
+            return
+    raise AssertionError(f"passwords are never looked up at {name}")
+
+
+def test_a_login_that_hangs_at_a_frozen_replica_is_given_up_with_it(tier: Tier) -> None:
+    """A pool opens one connection at a time: whoever comes would wait until PgBouncer gives that one up, 30 s."""
+    # Of replicas with equally many connections, HAProxy's first is asked first.
+    frozen, stays = sorted(tier.replicas())
+    lookups_at(tier, 1, stays)
+    console = "cd /; sudo -u postgres psql -h /run/pgbouncer/replica -p 6442 -U pgbouncer -Atc %s pgbouncer"
+    proxy = tier.host(tier.groups["proxy"][1])
+    proxy.check_output(console, "RECONNECT app")
+    wait_until("the pool is empty", 10, lambda: "|app|app|" not in proxy.check_output(console, "SHOW SERVERS"))
+    tier.playbook("playbooks/lab_fault.yml", "-e", f"host={frozen}", "-e", "fault=frozen")
+    try:
+        begin = time.monotonic()
+        answered = tier.ask("replica", "SELECT host(inet_server_addr())", proxy=1, connect_timeout=60)
+        took = time.monotonic() - begin
+    finally:
+        tier.playbook("playbooks/lab_fault.yml", "-e", f"host={frozen}", "-e", "fault=thawed")
+    print(f"the first reader was let in after {took:.1f} s")
+    assert answered == tier.address(stays)
+    assert took < 2 * LEAVES_WITHIN_SECONDS
+
+
 def test_a_query_is_cancelled_by_whichever_process_is_asked(tier: Tier) -> None:
     """The kernel picks a process for each connection, so about half of the requests reach the other one."""
     reached: set[str] = set()

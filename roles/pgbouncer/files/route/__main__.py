@@ -13,7 +13,8 @@ by names, and asks this small DNS server on loopback whenever it opens a server 
 
 HAProxy cuts the sessions of a server that it marks down. Here nobody is in between, so `sweep` does it at PgBouncer's
 console: a client of a frozen or unreachable server gets its error now and not after TCP's patience - at the latest when
-HAProxy has missed a few answers, and at once when another member says itself that it leads by now. A replica that
+HAProxy has missed a few answers, and at once when another member says itself that it leads by now. A login that hangs
+there is ended once there is another server to go to, for the pool's next login waits for it. A replica that
 leaves in order - drained, or too far behind (freshness.py) - keeps the statements that are under way. A primary whose
 Patroni alone has died keeps its clients for as long as Patroni may take to be back (decide.GRACE): Patroni's port
 refuses connections, PostgreSQL's lets clients in, nobody else is the primary. New connections wait meanwhile.

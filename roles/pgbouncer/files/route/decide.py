@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -137,16 +138,26 @@ def cut(servers: Iterable[Row], alive: Sequence[Server] | None) -> Cut:
     """What of PgBouncer's server connections (SHOW SERVERS) hangs on a server that is gone.
 
     A linked connection falls with its client. Idle ones fall by RECONNECT, which ends logins in progress as well and
-    would so bring the cached errors back: not while there is one (state `new`), nor without anybody to go to.
+    would so bring the cached errors back: not while there is one that may succeed (state `new`), nor without anybody to
+    go to. A login at a server that is gone will not, and until server_connect_timeout is over its pool begins no other.
     """
     if alive is None:
         return Cut(set(), set())
     servers = list(servers)
     allowed = {server.address for server in alive}
-    gone = [row for row in servers if row["state"] != "new" and row["addr"] not in allowed]
-    logging_in = {row["database"] for row in servers if row["state"] == "new"}
-    idle = {row["database"] for row in gone if not row["link"]}
-    return Cut({row["link"] for row in gone if row["link"]}, idle - logging_in if alive else set())
+    gone = [row for row in servers if _is_address(row["addr"]) and row["addr"] not in allowed]
+    logging_in = {row["database"] for row in servers if row["state"] == "new" and row not in gone}
+    unlinked = {row["database"] for row in gone if not row["link"]}
+    return Cut({row["link"] for row in gone if row["link"]}, unlinked - logging_in if alive else set())
+
+
+def _is_address(text: str) -> bool:
+    """PgBouncer has other words for a connection whose address is still being looked up, and for one to a peer."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def spread_anew(servers: Iterable[Row]) -> set[str] | None:
