@@ -6,10 +6,11 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from journals import pytest_runtest_makereport
 from scenario import in_order, scenario, tier, whole
 from tier import Tier
 
-__all__ = ["scenario", "tier", "whole"]
+__all__ = ["pytest_runtest_makereport", "scenario", "tier", "whole"]
 
 # What only looks comes first, then what takes proxies away, replicas, and then what kills the primary.
 pytest_collection_modifyitems = in_order(

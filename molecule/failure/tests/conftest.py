@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from failing import Saboteur
+from journals import pytest_runtest_makereport
 from scenario import scenario, tier, whole
 from tier import Tier
 
-__all__ = ["scenario", "tier", "whole"]
+__all__ = ["pytest_runtest_makereport", "scenario", "tier", "whole"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 from failing import Saboteur
+from journals import pytest_runtest_makereport
 from plugs import Plugs
 from scenario import in_order, scenario, tier, whole
 from tier import Tier
 
-__all__ = ["scenario", "tier", "whole"]
+__all__ = ["pytest_runtest_makereport", "scenario", "tier", "whole"]
 
 pytest_collection_modifyitems = in_order("test_apart", "test_ended", "test_fence")
 

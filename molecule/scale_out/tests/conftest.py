@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from journals import pytest_runtest_makereport
 from scenario import in_order, scenario
 from tier import Tier
 
-__all__ = ["scenario"]
+__all__ = ["pytest_runtest_makereport", "scenario"]
 
 # Members come before they go.
 pytest_collection_modifyitems = in_order("test_add", "test_remove", "test_replace")
